@@ -1,0 +1,1 @@
+"""tunix_assets."""

@@ -1,0 +1,1 @@
+"""Traces, datasets, training, decoding and scoring in plain Python and JAX, without an orchestrator."""

@@ -1,0 +1,1 @@
+"""What crosses an asset boundary: one file per artifact, nothing else."""

@@ -1,0 +1,55 @@
+"""The base of every JSON artifact: a frozen model with canonical bytes."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tunix_ml.contracts.canonical import canonical_json, sha256_hex
+
+
+class ContractError(ValueError):
+    """A value breaks its contract; the message names the subject, the value and the expectation."""
+
+
+class Artifact(BaseModel):
+    """A JSON artifact: immutable, closed to unknown keys, without NaN or Infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_json(self) -> bytes:
+        """Return the canonical JSON of this artifact, newline-terminated."""
+        return canonical_json(self.model_dump(mode="json")) + b"\n"
+
+    def digest(self) -> str:
+        """Return the sha256 of the canonical JSON, in hexadecimal."""
+        return sha256_hex(self.to_json())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and validate one artifact.
+
+        Raises:
+            ContractError: the file is not of this contract; the message names file and fields.
+        """
+        return cls.parse(path.read_bytes(), subject=str(path))
+
+    @classmethod
+    def parse(cls, data: bytes, *, subject: str) -> Self:
+        """Validate JSON bytes that came from `subject`.
+
+        Raises:
+            ContractError: the bytes are not of this contract.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise ContractError(f"{subject} is not a {cls.__name__}: {describe(error)}") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Return a validation error as one line: field, message and value, for each problem."""
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']} (got {problem['input']!r:.80})"
+        for problem in error.errors(include_url=False)
+    )

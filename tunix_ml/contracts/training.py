@@ -1,0 +1,103 @@
+"""Training: what identifies a run, how it is executed, and what it leaves behind."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tunix_ml.contracts.base import Artifact
+from tunix_ml.contracts.canonical import canonical_json, sha256_hex
+from tunix_ml.contracts.export import TemplateName
+from tunix_ml.contracts.names import make_run_id
+
+Device = Literal["auto", "cpu", "gpu", "cuda", "tpu"]
+
+
+class TrainConfig(BaseModel):
+    """The part of a training recipe that identifies a run: change one field and it is another run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    recipe: str = Field("tiny", description="name of the recipe, part of the run id")
+    seed: int = Field(0, ge=0, description="seed of the parameters and of the data order")
+    num_layers: int = Field(2, ge=1, description="decoder layers")
+    hidden_size: int = Field(64, ge=8, description="width of the residual stream")
+    num_heads: int = Field(4, ge=1, description="attention heads; divides hidden_size")
+    intermediate_size: int = Field(192, ge=8, description="width inside the feed-forward")
+    rope_theta: float = Field(10_000.0, gt=0, description="base of the rotary positions")
+    num_train_steps: int = Field(300, ge=1, description="optimizer steps")
+    batch_size: int = Field(8, ge=1, description="rows of tokens in a step")
+    learning_rate: float = Field(3e-3, gt=0, description="peak of the schedule")
+    min_learning_rate_ratio: float = Field(0.1, ge=0, le=1, description="end of the cosine over its peak")
+    warmup_steps: int = Field(20, ge=0, description="steps of linear warm-up")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW decay of matrices; norms are spared")
+    adam_b1: float = Field(0.9, ge=0, lt=1, description="decay of the first moment")
+    adam_b2: float = Field(0.98, ge=0, lt=1, description="decay of the second moment")
+    grad_clip_norm: float = Field(1.0, gt=0, description="largest global norm of the gradient")
+
+
+class ExecutionConfig(BaseModel):
+    """The part that does not identify a run: where it runs and how often it reports and saves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: Device = Field(
+        "auto", description="auto, cpu, gpu (alias cuda) or tpu; an absent one is an error"
+    )
+    save_every_steps: int = Field(100, ge=1, description="steps between checkpoints")
+    eval_every_steps: int = Field(100, ge=1, description="steps between validation losses")
+    log_every_steps: int = Field(10, ge=1, description="steps between rows of metrics.jsonl")
+    keep_checkpoints: int = Field(2, ge=1, description="latest checkpoints kept for resume")
+    resume_from: str = Field(
+        "latest",
+        description="`latest`: the last good checkpoint of this run, or a fresh start if there is none; "
+        "`<step>`: that one; `none`: start afresh",
+    )
+
+
+class RunIdentity(Artifact):
+    """`config.json` of a run: everything its fingerprint covers."""
+
+    dataset_version: str
+    dataset_digest: str
+    export_digest: str
+    tokens_digest: str
+    template: TemplateName
+    train: TrainConfig
+    code_version: str = Field(description="digest of the source code of the engine")
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of the identity, in hexadecimal."""
+        return sha256_hex(canonical_json(self.model_dump(mode="json")))
+
+    def run_id(self) -> str:
+        """Return `<dataset_version>.<recipe>.<fingerprint10>`."""
+        return make_run_id(self.dataset_version, self.train.recipe, self.fingerprint())
+
+
+class MetricsRow(Artifact):
+    """A line of `metrics.jsonl`."""
+
+    step: int = Field(ge=1, description="optimizer steps done")
+    loss: float = Field(description="training loss of this step, nats per supervised token")
+    learning_rate: float
+    grad_norm: float = Field(description="global norm of the gradient before clipping")
+    tokens_per_second: float = Field(description="supervised and prompt tokens, padding left out")
+    step_time_s: float = Field(description="mean wall seconds per step since the row before")
+    validation_loss: float | None = Field(None, description="nats per supervised token, where evaluated")
+
+
+class CheckpointRecord(Artifact):
+    """`checkpoint.json`: the run that a dataset version's checkpoint asset holds now."""
+
+    run_id: str
+    dataset_version: str
+    step: int = Field(ge=1)
+    model_digest: str = Field(description="content digest of the exported model folder")
+    final_loss: float = Field(description="training loss of the last step, nats per supervised token")
+    first_loss: float = Field(description="training loss of the first step")
+    validation_loss: float = Field(description="after the last step, nats per supervised token")
+    num_params: int
+    num_tokens_seen: int = Field(description="tokens trained on, padding left out")
+    train_time_s: float = Field(description="wall seconds in the training loop, over all sessions of the run")
+    compile_time_s: float = Field(description="wall seconds to compile the step, last session")
+    device: str = Field(description="platform and kind of the device used")
