@@ -4,11 +4,14 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import socket
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from tunix_ml.contracts.base import ContractError
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -24,17 +27,19 @@ def lease(path: Path, *, timeout_s: float) -> Iterator[None]:
     Raises:
         LeaseHeld: another holder kept it for longer than `timeout_s`.
     """
-    with path.open("a+", encoding="utf-8") as file:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
         deadline = time.monotonic() + timeout_s
-        while not _try_lock(file.fileno()):
+        while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
-                file.seek(0)
-                raise LeaseHeld(f"{path.parent} is being written by {file.read() or 'an unnamed process'}")
+                owner = os.pread(descriptor, 1_000, 0).decode(errors="replace")
+                raise LeaseHeld(f"{path.parent} is being written by {owner or 'an unnamed process'}")
             time.sleep(0.05)
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        file.flush()
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
         yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -44,9 +49,50 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         sync(temporary)
         os.replace(temporary, path)  # noqa: PTH105 - named in the fault tests
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink()
+        raise
     sync(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, durably; nothing happens where it exists."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
+def discard(path: Path) -> None:
+    """Delete a file, or a directory: it leaves its name at once, so that nobody finds half of it there."""
+    if path.is_dir() and not path.is_symlink():
+        doomed = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def plain_files(path: Path) -> list[Path]:
+    """Return every file below a directory, sorted.
+
+    Raises:
+        ContractError: something else than files and directories is there, like a link or a device.
+    """
+    entries = sorted(path.rglob("*"))
+    for entry in entries:
+        if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+            raise ContractError(f"{entry} is a link or a device, only plain files can be published")
+    return [entry for entry in entries if entry.is_file()]
+
+
+def is_older(path: Path, than: float) -> bool:
+    """Return whether a file was last changed before a time; one that has gone was not."""
+    try:
+        return path.lstat().st_mtime < than
+    except FileNotFoundError:
+        return False
 
 
 def sync_tree(path: Path) -> None:

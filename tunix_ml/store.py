@@ -19,23 +19,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow.parquet as pq
 
+from tunix_ml import durable
 from tunix_ml.contracts.artifact import ArtifactFile, ArtifactRecord, SlotPointer
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH, file_sha256, record_digest
-from tunix_ml.durable import TEMPORARY_PREFIX, LeaseHeld, lease, sync, sync_tree, write_atomically
+from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH, file_sha256, record_digest, sha256_hex
+from tunix_ml.durable import TEMPORARY_PREFIX, LeaseHeld, lease, sync, write_atomically
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _POINTER = "pointer.json"
 _RECORD = "artifact.json"
 _LEASE = ".lease"
 _CORRUPT = ".corrupt-"
 LEASE_TIMEOUT_S = 60.0
-
-Stored = TypeVar("Stored", ArtifactRecord, SlotPointer)
 
 
 class StoreError(Exception):
@@ -95,12 +94,13 @@ class Snapshot:
         """Return one sentence for each file that is missing, changed or was not published."""
         problems = [problem for name in self.record.files if (problem := self._problem(name))]
         expected = {*self.record.files, _RECORD}
-        extra = sorted({_relative(path, self.path) for path in _files_below(self.path)} - expected)
+        files = {_relative(path, self.path) for path in self.path.rglob("*") if not path.is_dir()}
+        extra = sorted(files - expected)
         return problems + [f"{self.path / name} was never published" for name in extra]
 
     def _problem(self, name: str) -> str | None:
         path, expected = self.path / name, self.record.files[name]
-        if not path.is_file():
+        if path.is_symlink() or not path.is_file():
             return f"{path} is missing"
         found = file_sha256(path)
         if found != expected.sha256:
@@ -146,17 +146,19 @@ class Slot:
         """Write a new artifact and make it the current one, all or nothing.
 
         Without a content digest, of the caller or set on the draft, it is taken over the files' names and
-        bytes. The same content again changes nothing and adopts what lies there, unless that is damaged, in
-        which case it is set aside and replaced.
+        bytes. The same content again changes nothing and adopts what lies there, its parents included, unless
+        that is damaged, in which case it is set aside and replaced.
 
         Raises:
+            ContractError: the draft has no file, or one that cannot be published.
             VersionConflict: the slot is immutable and holds other content.
             LeaseHeld: another process was publishing here for longer than `lease_timeout_s`.
             StaleGeneration: the pointer moved although this process held the lease.
+            CorruptArtifact: the pointer is damaged, so that nobody knows what is current.
         """
-        self._make_directory()
+        durable.make_directory(self.path)
         with lease(self.path / _LEASE, timeout_s=lease_timeout_s):
-            generation = self._generation()
+            generation = _generation(self.pointer())
             draft_path = self.path / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
             draft_path.mkdir()
             draft = Draft(draft_path, content_digest, dict(parents or {}))
@@ -183,13 +185,11 @@ class Slot:
             if pointer is None:
                 raise NotPublished(f"{self.table} of {self.key!r} has not been materialized yet")
             digest = pointer.content_digest
-        record_path = self._directory(digest) / _RECORD
-        if not record_path.is_file():
+        snapshot = self._read(digest, pointer)
+        if snapshot is None:
             current = pointer.content_digest if pointer else "nothing"
             raise NotPublished(f"{self.table} of {self.key!r} has no content {digest}, current is {current}")
-        if pointer and digest == pointer.content_digest and file_sha256(record_path) != pointer.record_sha256:
-            raise CorruptArtifact(f"{record_path} differs from what {self.path / _POINTER} points to")
-        return Snapshot(record_path.parent, _read(ArtifactRecord, record_path))
+        return snapshot
 
     def pointer(self) -> SlotPointer | None:
         """Return the slot's pointer, None if nothing was published.
@@ -198,26 +198,49 @@ class Slot:
             CorruptArtifact: the pointer is damaged.
         """
         path = self.path / _POINTER
-        return _read(SlotPointer, path) if path.exists() else None
+        try:
+            return SlotPointer.read(path)
+        except FileNotFoundError:
+            return None
+        except ContractError as error:
+            raise CorruptArtifact(
+                f"{error}; restore this file, or delete it and materialize {self.table} of {self.key!r}"
+                " again: the same content is then adopted, not written again"
+            ) from error
 
-    def _make_directory(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not (self.path / _POINTER).exists():
-            for directory in (self.path.parent, self.path.parent.parent):
-                sync(directory)
-
-    def _generation(self) -> int:
-        pointer = self.pointer()
-        return pointer.generation if pointer else 0
+    def _read(self, digest: str, pointer: SlotPointer | None) -> Snapshot | None:
+        """Return what lies under a digest, None if nothing does, after checking its record."""
+        is_current = pointer is not None and pointer.content_digest == digest
+        path = self._directory(digest) / _RECORD
+        try:
+            data = path.read_bytes()
+            record = ArtifactRecord.parse(data, subject=str(path))
+        except FileNotFoundError:
+            if not is_current:
+                return None
+            problem = f"{path} is missing, {_POINTER} points to it"
+        except ContractError as error:
+            problem = str(error)
+        else:
+            is_pointed_to = not (pointer and is_current) or sha256_hex(data) == pointer.record_sha256
+            if is_pointed_to and record.content_digest == digest:
+                return Snapshot(path.parent, record)
+            problem = f"{path} is not the record of content {digest} that was published"
+        raise CorruptArtifact(f"{problem}; materialize {self.table} of {self.key!r} again")
 
     def _directory(self, digest: str) -> Path:
         return self.path / digest[:DIGEST_PREFIX_LENGTH]
 
     def _seal(self, draft: Draft, code_version: str) -> ArtifactRecord:
-        files = {_relative(path, draft.path): _describe(path) for path in _files_below(draft.path)}
-        if not files:
-            raise ContractError(f"{self.table} of {self.key!r} would be published without a file")
+        files = {_relative(path, draft.path): _describe(path) for path in durable.plain_files(draft.path)}
+        if not files or _RECORD in files:
+            raise ContractError(
+                f"{self.table} of {self.key!r} would be published with the files {sorted(files)}:"
+                f" at least one is needed, and {_RECORD} is written by the store"
+            )
         digest = draft.content_digest or record_digest({name: file.sha256 for name, file in files.items()})
+        if not _DIGEST.fullmatch(digest):
+            raise ContractError(f"content digest {digest!r:.100} is not a sha256 in hexadecimal")
         record = ArtifactRecord(
             table=self.table,
             key=self.key,
@@ -228,7 +251,7 @@ class Slot:
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         (draft.path / _RECORD).write_bytes(record.to_json())
-        sync_tree(draft.path)
+        durable.sync_tree(draft.path)
         return record
 
     def _refuse_other_content(self, digest: str) -> None:
@@ -241,38 +264,42 @@ class Slot:
 
     def _place(self, draft_path: Path, record: ArtifactRecord) -> Snapshot:
         directory = self._directory(record.content_digest)
-        if directory.exists():
-            existing = self._sound(directory, record.content_digest)
-            if existing:
-                os.utime(directory)  # young again for gc
-                return existing
-            directory.rename(self.path / f"{_CORRUPT}{directory.name}-{uuid.uuid4().hex}")
-        draft_path.rename(directory)
-        sync(self.path)
-        return Snapshot(directory, record)
+        snapshot = self._sound(record.content_digest)
+        if snapshot:
+            os.utime(directory)  # young again for gc
+        else:
+            if directory.exists():
+                os.utime(directory)
+                directory.rename(self.path / f"{_CORRUPT}{directory.name}-{uuid.uuid4().hex}")
+            draft_path.rename(directory)
+            snapshot = Snapshot(directory, record)
+        sync(self.path)  # also what a writer killed before this line had renamed
+        return snapshot
 
-    def _sound(self, directory: Path, digest: str) -> Snapshot | None:
-        """Return what lies in the directory if it is whole and of this digest, else None."""
+    def _sound(self, digest: str) -> Snapshot | None:
+        """Return what lies under a digest if it is whole, else None."""
+        pointer = self.pointer()
         try:
-            snapshot = Snapshot(directory, _read(ArtifactRecord, directory / _RECORD))
-        except (CorruptArtifact, FileNotFoundError):
+            snapshot = self._read(digest, pointer)
+        except CorruptArtifact:
             return None
-        return snapshot if snapshot.digest == digest and not snapshot.verify() else None
+        return snapshot if snapshot and not snapshot.verify() else None
 
     def _point_to(self, snapshot: Snapshot, generation: int) -> None:
-        found = self._generation()
+        current = self.pointer()
+        found = _generation(current)
         if found != generation:
             raise StaleGeneration(
                 f"{self.path / _POINTER} went from generation {generation} to {found} under another writer"
             )
-        pointer = SlotPointer(
-            content_digest=snapshot.digest,
-            record_sha256=file_sha256(snapshot.path / _RECORD),
-            generation=generation + 1,
-        )
-        current = self.pointer()
-        if current is None or current.model_copy(update={"generation": generation + 1}) != pointer:
-            write_atomically(self.path / _POINTER, pointer.to_json())
+        digest, record_sha256 = snapshot.digest, file_sha256(snapshot.path / _RECORD)
+        if current and (current.content_digest, current.record_sha256) == (digest, record_sha256):
+            return
+        if current:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(self._directory(current.content_digest))  # the grace of gc starts now
+        pointer = SlotPointer(content_digest=digest, record_sha256=record_sha256, generation=generation + 1)
+        write_atomically(self.path / _POINTER, pointer.to_json())
 
 
 @dataclass(frozen=True)
@@ -287,13 +314,18 @@ class RunDirectory:
         parts = [_check_name(part) for part in name.split("/")]
         return Slot(self.path.joinpath(*parts), name, self.run_id)
 
+    def slots(self, group: str) -> list[Slot]:
+        """Return the slots of this run below a name, `eval`, in which something is published."""
+        pointers = sorted(self.path.joinpath(_check_name(group)).glob(f"*/{_POINTER}"))
+        return [self.slot(f"{group}/{pointer.parent.name}") for pointer in pointers]
+
     def lease(self, *, timeout_s: float = 0.0) -> contextlib.AbstractContextManager[None]:
         """Hold the run for this process alone.
 
         Raises:
             LeaseHeld: another process holds it for longer than `timeout_s`.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        durable.make_directory(self.path)
         return lease(self.path / _LEASE, timeout_s=timeout_s)
 
 
@@ -322,12 +354,13 @@ class Store:
 
     def slots(self) -> list[Slot]:
         """Return every slot in which something was ever written."""
-        lake = [Slot(path, path.parent.name, path.name) for path in sorted(self.home.glob("lake/*/*"))]
-        runs = []
-        for run in sorted(self.home.glob("runs/*")):
-            paths = sorted({lease_file.parent for lease_file in run.rglob(_LEASE)} - {run})
-            runs += [Slot(path, _relative(path, run), run.name) for path in paths]
-        return lake + runs
+        tables = [path for path in sorted(self.home.glob("lake/*/*")) if path.is_dir()]
+        slots = [Slot(path, path.parent.name, path.name) for path in tables]
+        for run in self._runs():
+            marks = [*run.rglob(_LEASE), *run.rglob(_POINTER)]
+            paths = sorted({mark.parent for mark in marks} - {run})
+            slots += [Slot(path, _relative(path, run), run.name) for path in paths]
+        return slots
 
     def verify(self) -> list[str]:
         """Return one sentence for each damage in any current artifact."""
@@ -340,48 +373,55 @@ class Store:
         return problems
 
     def gc(self, *, grace_s: float) -> list[Path]:
-        """Delete drafts and contents that nothing refers to and that are older than the grace, and name them.
+        """Delete what nothing refers to and has been so for longer than the grace, and name it.
 
-        Referred to is what a pointer points to, what an artifact so held names as a parent, and what a run's
-        `config.json` names. A slot in which a process is writing is left alone.
+        Referred to is what a pointer points to, what a run's `config.json` names, and, from parent to parent,
+        what those were made from. Leftovers of killed writers go too. A slot or run in which a process is
+        writing is left alone. The grace must be longer than any piece of work between the resolving of its
+        inputs and the publishing of its output.
+
+        Raises:
+            CorruptArtifact: a damaged artifact hides what it refers to; nothing is deleted until it is mended.
         """
+        written_before = time.time() - grace_s  # taken first: what is published from now on is not looked for
         held = self._referenced_digests()
         removed: list[Path] = []
-        for slot in self.slots():
-            with contextlib.suppress(LeaseHeld), lease(slot.path / _LEASE, timeout_s=0.0):
-                for path in _collectable(slot, held, time.time() - grace_s):
-                    _delete(path)
+        for directory in [*self._runs(), *(slot.path for slot in self.slots())]:
+            with contextlib.suppress(LeaseHeld), lease(directory / _LEASE, timeout_s=0.0):
+                for path in _collectable(directory, held, written_before):
+                    durable.discard(path)
                     removed.append(path)
         return removed
 
+    def _runs(self) -> list[Path]:
+        return [path for path in sorted(self.home.glob("runs/*")) if path.is_dir()]
+
     def _referenced_digests(self) -> set[str]:
-        held: set[str] = set()
+        slots = self.slots()
+        wanted = [pointer.content_digest for slot in slots if (pointer := slot.pointer())]
         for path in self.home.glob("runs/*/config.json"):
-            held |= set(re.findall(r"[0-9a-f]{64}", path.read_text()))
-        for slot in self.slots():
-            if slot.pointer():
-                record = slot.resolve().record
-                held |= {record.content_digest, *record.parents.values()}
+            wanted += re.findall(r"[0-9a-f]{64}", path.read_text(encoding="utf-8"))
+        held: set[str] = set()
+        while wanted:
+            digest = wanted.pop()
+            if digest not in held:
+                held.add(digest)
+                found = [snapshot for slot in slots if (snapshot := slot._read(digest, slot.pointer()))]
+                wanted += [parent for snapshot in found for parent in snapshot.record.parents.values()]
         return held
 
 
-def _collectable(slot: Slot, held: set[str], written_before: float) -> list[Path]:
-    pointer = slot.pointer()
-    current = {pointer.content_digest} if pointer else set()
-    kept = {digest[:DIGEST_PREFIX_LENGTH] for digest in held | current}
-    candidates = [
-        path
-        for path in slot.path.iterdir()
-        if path.name not in kept and (path.name.startswith(TEMPORARY_PREFIX) or (path / _RECORD).exists())
-    ]
-    return [path for path in sorted(candidates) if path.stat().st_mtime < written_before]
+def _collectable(directory: Path, held: set[str], written_before: float) -> list[Path]:
+    """Return what may be deleted in a slot or run, under its lease."""
+    kept = {digest[:DIGEST_PREFIX_LENGTH] for digest in held}
+    contents = [path.parent for path in directory.glob(f"*/{_RECORD}") if path.parent.name not in kept]
+    patterns = [f"{TEMPORARY_PREFIX}*", f"{_CORRUPT}*", f"audits/*/{TEMPORARY_PREFIX}*"]
+    leftovers = [path for pattern in patterns for path in directory.glob(pattern)]
+    return [path for path in sorted({*contents, *leftovers}) if durable.is_older(path, written_before)]
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _generation(pointer: SlotPointer | None) -> int:
+    return pointer.generation if pointer else 0
 
 
 def _check_name(name: str) -> str:
@@ -392,20 +432,9 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _read(contract: type[Stored], path: Path) -> Stored:
-    try:
-        return contract.read(path)
-    except ContractError as error:
-        raise CorruptArtifact(str(error)) from error
-
-
 def _describe(path: Path) -> ArtifactFile:
     rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None
     return ArtifactFile(sha256=file_sha256(path), num_bytes=path.stat().st_size, num_rows=rows)
-
-
-def _files_below(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def _relative(path: Path, base: Path) -> str:

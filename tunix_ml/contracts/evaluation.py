@@ -26,6 +26,7 @@ class ItemScore(msgspec.Struct, frozen=True):
     rule: str | None
     answer_correctness: float | None
     format_valid: float | None
+    hit_max_new_tokens: float | None
     family: str
     text: str | None
 
@@ -44,6 +45,9 @@ ITEM_SCORES_SCHEMA = pa.schema(
             {"description": "1 if equal, else 0; null: no prediction"},
         ),
         pa.field("format_valid", pa.float64(), True, {"description": "1 if the text keeps its template"}),
+        pa.field(
+            "hit_max_new_tokens", pa.float64(), True, {"description": "1 if cut at the length limit, else 0"}
+        ),
         pa.field("family", pa.string(), False, {"description": "family of the question, or `all`"}),
         pa.field("text", pa.string(), True, {"description": "what the model wrote"}),
     ]

@@ -1,0 +1,1 @@
+"""Datasets: from recipes and traces to immutable, split, documented dataset versions."""

@@ -1,0 +1,226 @@
+"""Build a dataset version: read or generate, validate, split, publish."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tunix_ml.contracts import reject as rejects_table
+from tunix_ml.contracts import trace as traces_table
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.canonical import set_digest
+from tunix_ml.contracts.manifest import DatasetManifest, SourceFile
+from tunix_ml.contracts.names import parse_dataset_version
+from tunix_ml.contracts.recipe import GeneratorSource
+from tunix_ml.contracts.reject import Reject
+from tunix_ml.contracts.trace import SPLITS, TRACES_SCHEMA, DatasetTrace
+from tunix_ml.datasets.card import render_card
+from tunix_ml.datasets.catalog import CatalogEntry
+from tunix_ml.datasets.splits import assign_split
+from tunix_ml.provenance import source_digest
+from tunix_ml.store import Draft, Snapshot, Store
+from tunix_ml.traces.generators.catalog import GENERATOR_VERSIONS, generate
+from tunix_ml.traces.ingest import Ingested, describe_sources, ingest
+
+Record = Ingested | Reject
+_BATCH_ROWS = 2_000
+_REPORT_EVERY = 50_000
+_NAMED_REJECTS = 20
+
+
+class DatasetRefused(Exception):
+    """A build read its source but may not become a dataset version."""
+
+
+def code_version() -> str:
+    """Return the digest of the source code that makes datasets."""
+    return source_digest("contracts", "traces", "datasets")
+
+
+def build_dataset(store: Store, entry: CatalogEntry, *, report: Callable[[str], None]) -> Snapshot:
+    """Make one dataset version of the catalog and publish it.
+
+    Raises:
+        DatasetRefused: no valid trace was found, or more lines were rejected than the recipe allows; the
+            rejected lines are then in the store's `rejects` table under the same key.
+        VersionConflict: the version is published with other content.
+        SourceError: the source cannot be read.
+    """
+    slot = store.slot("dataset", entry.dataset_version)
+    with slot.publish(code_version=code_version(), immutable=True) as draft:
+        tally = _Tally()
+        _write_traces(draft.path / "traces.parquet", _kept(entry, tally, report), tally)
+        try:
+            _refuse_if_unfit(entry, tally)
+        except DatasetRefused:
+            _publish_rejects(store, entry, tally)
+            raise
+        _write_record(draft, entry, tally)
+    return draft.snapshot
+
+
+@dataclass
+class _Tally:
+    """What a build has seen so far."""
+
+    trace_ids: list[str] = field(default_factory=list)
+    row_digests: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    splits: Counter[str] = field(default_factory=Counter)
+    families: Counter[str] = field(default_factory=Counter)
+    prompt_chars: list[int] = field(default_factory=list)
+    num_steps: list[int] = field(default_factory=list)
+    records_by_source: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def read_count(self) -> int:
+        return len(self.trace_ids) + len(self.rejects)
+
+    def keep(self, row: DatasetTrace) -> None:
+        self.trace_ids.append(row.trace_id)
+        self.row_digests.append(row.row_digest())
+        self.splits[row.split] += 1
+        self.families[family_of(row.trace.meta)] += 1
+        self.prompt_chars.append(len(row.trace.prompt))
+        self.num_steps.append(len(row.trace.steps))
+
+
+def family_of(meta: dict[str, Any] | None) -> str:
+    """Return the family that a trace's meta names, `all` if it names none."""
+    family = (meta or {}).get("family")
+    return family if isinstance(family, str) and family else "all"
+
+
+def _kept(entry: CatalogEntry, tally: _Tally, report: Callable[[str], None]) -> Iterator[DatasetTrace]:
+    for number, record in enumerate(_records(entry), start=1):
+        tally.records_by_source[record.source] += 1
+        if number % _REPORT_EVERY == 0:
+            report(f"{entry.dataset_version}: {number:,} records read, {len(tally.rejects):,} rejected")
+        if isinstance(record, Reject):
+            tally.rejects.append(record)
+            continue
+        split = assign_split(record.trace.prompt, entry.recipe.splits)
+        row = DatasetTrace(record.trace.trace_id(), split, record.trace, record.source, record.line)
+        tally.keep(row)
+        yield row
+
+
+def _records(entry: CatalogEntry) -> Iterator[Record]:
+    source = entry.recipe.source
+    if isinstance(source, GeneratorSource):
+        name = f"generator:{source.generator}"
+        for index, trace in enumerate(generate(source), start=1):
+            yield Ingested(trace, name, index)
+    else:
+        yield from ingest(source, base_dir=entry.path.parent)
+
+
+def _write_traces(path: Path, rows: Iterable[DatasetTrace], tally: _Tally) -> None:
+    with pq.ParquetWriter(path, TRACES_SCHEMA, compression="zstd", write_page_checksum=True) as writer:
+        batch: list[DatasetTrace] = []
+        for row in rows:
+            batch.append(row)
+            if len(batch) == _BATCH_ROWS:
+                writer.write_table(traces_table.to_table(batch))
+                batch.clear()
+        if batch or not tally.trace_ids:
+            writer.write_table(traces_table.to_table(batch))
+
+
+def _refuse_if_unfit(entry: CatalogEntry, tally: _Tally) -> None:
+    rate = len(tally.rejects) / max(tally.read_count, 1)
+    if rate > entry.recipe.max_reject_rate:
+        raise DatasetRefused(
+            f"{entry.dataset_version}: {len(tally.rejects)} of {tally.read_count} records rejected"
+            f" ({rate:.2%}), the recipe allows {entry.recipe.max_reject_rate:.2%}:\n"
+            + name_rejects(tally.rejects)
+        )
+    if not tally.trace_ids:
+        raise DatasetRefused(
+            f"{entry.dataset_version} is empty: {tally.read_count} records read, none is a valid trace"
+        )
+
+
+def name_rejects(rejects: list[Reject]) -> str:
+    """Return one line for each of the first rejects: file, line, code and message."""
+    lines = [
+        f"  {reject.source} line {reject.line}: {reject.code}: {reject.message}"
+        for reject in rejects[:_NAMED_REJECTS]
+    ]
+    if len(rejects) > _NAMED_REJECTS:
+        lines.append(f"  … and {len(rejects) - _NAMED_REJECTS} more")
+    return "\n".join(lines)
+
+
+def _publish_rejects(store: Store, entry: CatalogEntry, tally: _Tally) -> None:
+    with store.slot("rejects", entry.dataset_version).publish(code_version=code_version()) as draft:
+        _write_rejects(draft.path, tally)
+
+
+def _write_rejects(directory: Path, tally: _Tally) -> None:
+    table = rejects_table.to_table(tally.rejects)
+    pq.write_table(table, directory / "rejects.parquet", compression="zstd", write_page_checksum=True)
+
+
+def _write_record(draft: Draft, entry: CatalogEntry, tally: _Tally) -> None:
+    manifest = _manifest(entry, tally)
+    _write_rejects(draft.path, tally)
+    (draft.path / "manifest.json").write_bytes(manifest.to_json())
+    (draft.path / "README.md").write_text(render_card(manifest), encoding="utf-8")
+    draft.content_digest = manifest.dataset_digest
+
+
+def _manifest(entry: CatalogEntry, tally: _Tally) -> DatasetManifest:
+    name = parse_dataset_version(entry.dataset_version)
+    digest = set_digest(tally.row_digests)
+    source = entry.recipe.source
+    generated = source if isinstance(source, GeneratorSource) else None
+    return DatasetManifest(
+        dataset_key=entry.dataset_version,
+        dataset_name=name.name,
+        dataset_version=name.version,
+        dataset_digest=digest,
+        build_id=uuid.uuid5(uuid.NAMESPACE_OID, digest),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        description=entry.recipe.description,
+        license=entry.recipe.license,
+        seed=generated.seed if generated else None,
+        trace_ids=tuple(tally.trace_ids),
+        trace_count=len(tally.trace_ids),
+        stats=_stats(tally),
+        splits={split: tally.splits[split] for split in SPLITS},
+        read_count=tally.read_count,
+        reject_count=len(tally.rejects),
+        sources=_sources(entry, tally),
+        recipe_digest=entry.recipe.digest(),
+        generator_version=GENERATOR_VERSIONS[generated.generator] if generated else None,
+        code_version=code_version(),
+    )
+
+
+def _sources(entry: CatalogEntry, tally: _Tally) -> tuple[SourceFile, ...]:
+    source = entry.recipe.source
+    if isinstance(source, GeneratorSource):
+        name = f"generator:{source.generator}"
+        return (SourceFile(name=name, sha256=source.digest(), num_bytes=0, num_records=tally.read_count),)
+    return describe_sources(source, base_dir=entry.path.parent, num_records=tally.records_by_source)
+
+
+def _stats(tally: _Tally) -> dict[str, Any]:
+    return {
+        "families": dict(sorted(tally.families.items())),
+        "prompt_chars": _spread(tally.prompt_chars),
+        "num_steps": _spread(tally.num_steps),
+        "reject_codes": dict(sorted(Counter(reject.code for reject in tally.rejects).items())),
+    }
+
+
+def _spread(values: list[int]) -> dict[str, float]:
+    if not values:
+        raise ContractError("lengths of an empty dataset have no spread")
+    return {"min": min(values), "mean": round(sum(values) / len(values), 3), "max": max(values)}

@@ -1,0 +1,52 @@
+"""The dataset card: what a dataset version is, for a person to read."""
+
+from tunix_ml.contracts.manifest import DatasetManifest
+
+
+def render_card(manifest: DatasetManifest) -> str:
+    """Return the card as Markdown."""
+    return "\n".join(
+        [
+            f"# {manifest.dataset_key}",
+            "",
+            manifest.description.strip(),
+            "",
+            f"* Licence: {manifest.license}",
+            f"* Content: `{manifest.dataset_digest}`",
+            f"* Traces: {manifest.trace_count:,} kept of {manifest.read_count:,} read,"
+            f" {manifest.reject_count:,} rejected",
+            f"* Built: {manifest.created_at} by code `{manifest.code_version[:16]}`",
+            "",
+            *_table("Split", "Traces", {name: f"{count:,}" for name, count in manifest.splits.items()}),
+            *_table("Family", "Traces", {k: f"{v:,}" for k, v in manifest.stats["families"].items()}),
+            *_table("Length", "min / mean / max", _lengths(manifest)),
+            "| Source | Records | sha256 |",
+            "|---|---|---|",
+            *(f"| {_cell(s.name)} | {s.num_records:,} | `{s.sha256[:16]}` |" for s in manifest.sources),
+            "",
+            "Splits are decided by the hash of the normalised prompt: a prompt never changes its split when"
+            " the dataset grows.",
+            "",
+        ]
+    )
+
+
+def _lengths(manifest: DatasetManifest) -> dict[str, str]:
+    spreads = {"prompt, characters": "prompt_chars", "steps of a trace": "num_steps"}
+    return {
+        label: " / ".join(f"{manifest.stats[key][end]:g}" for end in ("min", "mean", "max"))
+        for label, key in spreads.items()
+    }
+
+
+def _table(left: str, right: str, rows: dict[str, str]) -> list[str]:
+    return [
+        f"| {left} | {right} |",
+        "|---|---|",
+        *(f"| {_cell(name)} | {value} |" for name, value in rows.items()),
+        "",
+    ]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,73 @@
+"""The catalog: one recipe file per dataset version, in `data/` and in `$TUNIX_HOME/recipes/`."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from pydantic import ValidationError
+
+from tunix_ml.contracts.base import ContractError, describe
+from tunix_ml.contracts.names import parse_dataset_version
+from tunix_ml.contracts.recipe import DatasetRecipe
+
+
+class UnknownDatasetVersion(Exception):
+    """No recipe in the catalog has this name."""
+
+
+class CatalogEntry(NamedTuple):
+    """A recipe and the file it was read from."""
+
+    dataset_version: str
+    recipe: DatasetRecipe
+    path: Path
+
+
+def catalog_directories(home: Path) -> tuple[Path, Path]:
+    """Return the folder of the shipped recipes and the folder of the user's own.
+
+    The first is `$TUNIX_CATALOG` where that is set.
+    """
+    shipped = Path(__file__).parents[2] / "data"
+    return Path(os.environ.get("TUNIX_CATALOG") or shipped), home / "recipes"
+
+
+def dataset_versions(home: Path) -> list[str]:
+    """Return the name of every recipe in the catalog, sorted, without reading any."""
+    return sorted(_recipe_files(home))
+
+
+def load_recipe(dataset_version: str, home: Path) -> CatalogEntry:
+    """Read the recipe of one dataset version.
+
+    Raises:
+        ContractError: the name or the recipe is malformed; the message names the file and the fields.
+        UnknownDatasetVersion: there is no such recipe; the message names those there are.
+    """
+    parse_dataset_version(dataset_version)
+    files = _recipe_files(home)
+    if dataset_version not in files:
+        places = " or ".join(str(directory) for directory in catalog_directories(home))
+        raise UnknownDatasetVersion(
+            f"no recipe {dataset_version}.yaml in {places}; the catalog has: {', '.join(sorted(files))}"
+        )
+    path = files[dataset_version]
+    return CatalogEntry(dataset_version, _parse(path), path)
+
+
+def _recipe_files(home: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for directory in catalog_directories(home):
+        for path in sorted(directory.glob("*.yaml")):
+            files.setdefault(path.stem, path)
+    return files
+
+
+def _parse(path: Path) -> DatasetRecipe:
+    try:
+        return DatasetRecipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ContractError(f"{path} is not YAML: {error}") from error
+    except ValidationError as error:
+        raise ContractError(f"{path} is not a dataset recipe: {describe(error)}") from error

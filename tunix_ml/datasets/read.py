@@ -1,0 +1,52 @@
+"""Read a published dataset version back, verified."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tunix_ml.contracts import trace as traces_table
+from tunix_ml.contracts.manifest import DatasetManifest
+from tunix_ml.contracts.trace import DatasetTrace, Split
+from tunix_ml.store import Snapshot, Store
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A published dataset version; its parts are read, and their sha256 verified, when asked for."""
+
+    snapshot: Snapshot
+
+    @cached_property
+    def manifest(self) -> DatasetManifest:
+        """The manifest."""
+        return DatasetManifest.read(self.snapshot.file("manifest.json"))
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The traces table, of schema TRACES_SCHEMA."""
+        return pq.read_table(self.snapshot.file("traces.parquet"), page_checksum_verification=True)
+
+    @cached_property
+    def rejects(self) -> pa.Table:
+        """The rejects table, of schema REJECTS_SCHEMA."""
+        return pq.read_table(self.snapshot.file("rejects.parquet"), page_checksum_verification=True)
+
+    @cached_property
+    def rows(self) -> list[DatasetTrace]:
+        """The traces, in the table's order."""
+        return list(traces_table.from_table(self.table))
+
+    def split(self, split: Split) -> list[DatasetTrace]:
+        """Return the traces of one split, in the table's order."""
+        return [row for row in self.rows if row.split == split]
+
+
+def read_dataset(store: Store, dataset_version: str, *, digest: str | None = None) -> Dataset:
+    """Return the current content of a dataset version, or the content with a given digest.
+
+    Raises:
+        NotPublished: it has not been materialized, or not with this digest.
+    """
+    return Dataset(store.slot("dataset", dataset_version).resolve(digest))

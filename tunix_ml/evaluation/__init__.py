@@ -1,0 +1,1 @@
+"""Evaluation: answers extracted and compared, with the statistics to believe them."""

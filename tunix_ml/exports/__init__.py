@@ -1,0 +1,1 @@
+"""Exports: traces as text for a model, and text as token ids."""

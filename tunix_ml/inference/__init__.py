@@ -1,0 +1,1 @@
+"""Asking a checkpoint: decoding, and the predictions for an evaluation set."""

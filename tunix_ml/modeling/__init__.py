@@ -1,0 +1,1 @@
+"""The decoder: its configuration, its computation, and its exchange format."""

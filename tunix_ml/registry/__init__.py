@@ -1,0 +1,1 @@
+"""Registry: all runs side by side."""

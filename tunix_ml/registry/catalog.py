@@ -1,0 +1,80 @@
+"""The DuckDB side of the store: views over the current tables, and a rebuildable catalog file."""
+
+import os
+import uuid
+from pathlib import Path
+
+import duckdb
+
+from tunix_ml.store import Slot, Store
+
+# view name: (asset or group of run slots, file)
+_TABLES = {
+    "traces": ("dataset", "traces.parquet"),
+    "rejects": ("dataset", "rejects.parquet"),
+    "tokenized_examples": ("tokenized_examples", "examples.parquet"),
+    "predictions": ("predictions", "predictions.parquet"),
+    "item_scores": ("eval", "item_scores.parquet"),
+    "leaderboard": ("leaderboard", "leaderboard.parquet"),
+}
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, store: Store) -> list[str]:
+    """Give a connection a view per table over all current, verified files, and return the views' names.
+
+    A view has the table's columns and `key`, the dataset version or the run id. A table of which nothing is
+    published has no view. The connection is confined to the store's home first, for good.
+
+    Raises:
+        CorruptArtifact: a file is missing or differs from what was published.
+    """
+    _confine(connection, store)
+    selects = _selects(store)
+    for name, select in selects.items():
+        connection.execute(f"CREATE VIEW {name} AS {select}")
+    return sorted(selects)
+
+
+def rebuild_catalog(store: Store) -> Path:
+    """Write `catalog.duckdb` anew beside the old one and swap it in: a cache for people, never a source.
+
+    Raises:
+        CorruptArtifact: a file is missing or differs from what was published.
+    """
+    path = store.home / "catalog.duckdb"
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}.duckdb")
+    try:
+        with duckdb.connect(str(temporary)) as connection:
+            for name, select in _selects(store).items():
+                connection.execute(f"CREATE TABLE {name} AS {select}")
+        os.replace(temporary, path)  # noqa: PTH105
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    connection.execute(f"SET allowed_directories = [{_literal(f'{store.home}/')}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _selects(store: Store) -> dict[str, str]:
+    published = [slot for slot in store.slots() if slot.pointer()]
+    selects = {}
+    for name, (group, file) in _TABLES.items():
+        members = [_select(slot, file) for slot in published if slot.table.split("/")[0] == group]
+        if members:
+            selects[name] = " UNION ALL ".join(members)
+    return selects
+
+
+def _select(slot: Slot, file: str) -> str:
+    path = str(slot.resolve().file(file))
+    for character in "[*?":  # a path is not a pattern
+        path = path.replace(character, f"[{character}]")
+    return f"SELECT {_literal(slot.key)} AS key, * FROM read_parquet({_literal(path)})"  # noqa: S608
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,1 @@
+"""Seeded generators: families of problems whose every step can be recomputed."""
