@@ -1,1 +1,1 @@
-"""asset_checks."""
+"""Asset checks: facts about each asset, as pure functions, and what binds them to Dagster."""

@@ -1,1 +1,1 @@
-"""tunix_assets."""
+"""The Dagster side: assets, jobs, sensors and the definitions that hold them together."""

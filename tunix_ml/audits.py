@@ -1,20 +1,31 @@
 """Audits: the stored verdict of each check about each content, so that a consumer can insist on it."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tunix_ml.contracts.artifact import Audit
+from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH
-from tunix_ml.durable import write_atomically
+from tunix_ml.durable import make_directory, write_atomically
 from tunix_ml.store import Slot, Snapshot
 
+_CHECK = re.compile(r"[A-Za-z0-9_]{1,128}")
 
-class NotAudited(Exception):
+
+class NotAudited(TunixError):
     """An input has not passed the checks that its consumer relies on."""
 
 
 def record_audit(slot: Slot, digest: str, *, check: str, passed: bool, description: str) -> Audit:
-    """Store one check's verdict about one content of a slot; a later verdict replaces it."""
+    """Store one check's verdict about one content of a slot; a later verdict replaces it.
+
+    Raises:
+        ContractError: the check's name cannot be the name of a file.
+    """
+    if not _CHECK.fullmatch(check):
+        raise ContractError(f"check {check!r:.100} is not a name of 1 to 128 letters, digits and '_'")
     audit = Audit(
         check=check,
         content_digest=digest,
@@ -22,16 +33,18 @@ def record_audit(slot: Slot, digest: str, *, check: str, passed: bool, descripti
         description=description,
         audited_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    directory = slot.path / "audits" / digest[:DIGEST_PREFIX_LENGTH]
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = _directory(slot, digest)
+    make_directory(directory)
     write_atomically(directory / f"{check}.json", audit.to_json())
     return audit
 
 
 def audits(slot: Slot, digest: str) -> dict[str, Audit]:
-    """Return the stored verdicts about one content, by name of the check."""
-    directory = slot.path / "audits" / digest[:DIGEST_PREFIX_LENGTH]
-    found = [Audit.read(path) for path in sorted(directory.glob("*.json"))]
+    """Return the stored verdicts about one content, by name of the check.
+
+    A damaged verdict counts for nothing: the check has to be run again.
+    """
+    found = [audit for path in sorted(_directory(slot, digest).glob("*.json")) if (audit := _read(path))]
     return {audit.check: audit for audit in found if audit.content_digest == digest}
 
 
@@ -52,3 +65,15 @@ def require_audits(slot: Slot, snapshot: Snapshot, checks: Iterable[str]) -> Sna
         if not audit.passed:
             raise NotAudited(f"{subject} failed the check {check!r}: {audit.description}")
     return snapshot
+
+
+def _directory(slot: Slot, digest: str) -> Path:
+    return slot.path / "audits" / digest[:DIGEST_PREFIX_LENGTH]
+
+
+def _read(path: Path) -> Audit | None:
+    try:
+        audit = Audit.read(path)
+    except ContractError:
+        return None
+    return audit if path.name == f"{audit.check}.json" else None

@@ -8,15 +8,15 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.base import ContractError, TunixError
 
 TEMPORARY_PREFIX = ".tmp-"
 
 
-class LeaseHeld(Exception):
+class LeaseHeld(TunixError):
     """Another process holds the lease."""
 
 
@@ -37,7 +37,10 @@ def lease(path: Path, *, timeout_s: float) -> Iterator[None]:
             time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing frees it only if no child shares the descriptor
     finally:
         os.close(descriptor)
 
@@ -64,14 +67,21 @@ def make_directory(path: Path) -> None:
         sync(path.parent)
 
 
-def discard(path: Path) -> None:
-    """Delete a file, or a directory: it leaves its name at once, so that nobody finds half of it there."""
-    if path.is_dir() and not path.is_symlink():
-        doomed = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-        path.rename(doomed)
-        shutil.rmtree(doomed)
-    else:
-        path.unlink(missing_ok=True)
+def sweep(
+    directory: Path, patterns: Iterable[str], *, kept: Collection[str], written_before: float
+) -> list[Path]:
+    """Delete the entries that match a pattern, bear no kept name and are older than a time, and name them."""
+    found = {path for pattern in patterns for path in directory.glob(pattern) if path.name not in kept}
+    doomed = [path for path in sorted(found) if _is_older(path, written_before)]
+    for path in doomed:
+        _discard(path)
+    return doomed
+
+
+def touch(path: Path) -> None:
+    """Make a file or directory as young as now; one that is missing stays so."""
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path)
 
 
 def plain_files(path: Path) -> list[Path]:
@@ -85,14 +95,6 @@ def plain_files(path: Path) -> list[Path]:
         if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
             raise ContractError(f"{entry} is a link or a device, only plain files can be published")
     return [entry for entry in entries if entry.is_file()]
-
-
-def is_older(path: Path, than: float) -> bool:
-    """Return whether a file was last changed before a time; one that has gone was not."""
-    try:
-        return path.lstat().st_mtime < than
-    except FileNotFoundError:
-        return False
 
 
 def sync_tree(path: Path) -> None:
@@ -109,6 +111,23 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_older(path: Path, than: float) -> bool:
+    try:
+        return path.lstat().st_mtime < than
+    except FileNotFoundError:  # its writer gave it another name meanwhile
+        return False
+
+
+def _discard(path: Path) -> None:
+    """Delete a file, or a directory: it leaves its name at once, so that nobody finds half of it there."""
+    if path.is_dir() and not path.is_symlink():
+        doomed = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _try_lock(descriptor: int) -> bool:

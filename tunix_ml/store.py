@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from tunix_ml import durable
 from tunix_ml.contracts.artifact import ArtifactFile, ArtifactRecord, SlotPointer
-from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH, file_sha256, record_digest, sha256_hex
 from tunix_ml.durable import TEMPORARY_PREFIX, LeaseHeld, lease, sync, write_atomically
 
@@ -34,10 +34,11 @@ _POINTER = "pointer.json"
 _RECORD = "artifact.json"
 _LEASE = ".lease"
 _CORRUPT = ".corrupt-"
+_COLLECTED = ("[0-9a-f]" * DIGEST_PREFIX_LENGTH, ".tmp-*", ".corrupt-*", "audits/*/.tmp-*")
 LEASE_TIMEOUT_S = 60.0
 
 
-class StoreError(Exception):
+class StoreError(TunixError):
     """Something is wrong with the store; its subclasses say what.
 
     StoreError
@@ -85,27 +86,23 @@ class Snapshot:
         """
         if name not in self.record.files:
             raise NotPublished(f"{self.path} has no file {name!r}, it has {sorted(self.record.files)}")
-        problem = self._problem(name)
-        if problem:
+        if problem := self._problem(name):
             raise CorruptArtifact(problem)
         return self.path / name
 
     def verify(self) -> list[str]:
         """Return one sentence for each file that is missing, changed or was not published."""
         problems = [problem for name in self.record.files if (problem := self._problem(name))]
-        expected = {*self.record.files, _RECORD}
-        files = {_relative(path, self.path) for path in self.path.rglob("*") if not path.is_dir()}
-        extra = sorted(files - expected)
+        found = {_relative(path, self.path) for path in self.path.rglob("*") if not path.is_dir()}
+        extra = sorted(found - {*self.record.files, _RECORD})
         return problems + [f"{self.path / name} was never published" for name in extra]
 
     def _problem(self, name: str) -> str | None:
-        path, expected = self.path / name, self.record.files[name]
+        path, expected = self.path / name, self.record.files[name].sha256
         if path.is_symlink() or not path.is_file():
             return f"{path} is missing"
         found = file_sha256(path)
-        if found != expected.sha256:
-            return f"{path} has sha256 {found}, published as {expected.sha256}"
-        return None
+        return None if found == expected else f"{path} has sha256 {found}, published as {expected}"
 
 
 @dataclass
@@ -158,17 +155,20 @@ class Slot:
         """
         durable.make_directory(self.path)
         with lease(self.path / _LEASE, timeout_s=lease_timeout_s):
-            generation = _generation(self.pointer())
+            before = self.pointer()
             draft_path = self.path / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
             draft_path.mkdir()
             draft = Draft(draft_path, content_digest, dict(parents or {}))
             try:
                 yield draft
                 record = self._seal(draft, code_version)
-                if immutable:
-                    self._refuse_other_content(record.content_digest)
+                if immutable and before and before.content_digest != record.content_digest:
+                    raise VersionConflict(
+                        f"{self.table} of {self.key!r} has content {before.content_digest} and would become"
+                        f" {record.content_digest}; a version never changes content: make it a new version"
+                    )
                 snapshot = self._place(draft_path, record)
-                self._point_to(snapshot, generation)
+                self._point_to(snapshot, before)
             finally:
                 shutil.rmtree(draft_path, ignore_errors=True)
             draft._snapshot = snapshot
@@ -187,8 +187,7 @@ class Slot:
             digest = pointer.content_digest
         snapshot = self._read(digest, pointer)
         if snapshot is None:
-            current = pointer.content_digest if pointer else "nothing"
-            raise NotPublished(f"{self.table} of {self.key!r} has no content {digest}, current is {current}")
+            raise NotPublished(f"{self.table} of {self.key!r} has no content {digest}, or no longer")
         return snapshot
 
     def pointer(self) -> SlotPointer | None:
@@ -203,10 +202,8 @@ class Slot:
         except FileNotFoundError:
             return None
         except ContractError as error:
-            raise CorruptArtifact(
-                f"{error}; restore this file, or delete it and materialize {self.table} of {self.key!r}"
-                " again: the same content is then adopted, not written again"
-            ) from error
+            remedy = f"restore it, or delete it and materialize {self.table} of {self.key!r} again"
+            raise CorruptArtifact(f"{error}; {remedy}: the same content is then adopted") from error
 
     def _read(self, digest: str, pointer: SlotPointer | None) -> Snapshot | None:
         """Return what lies under a digest, None if nothing does, after checking its record."""
@@ -234,13 +231,12 @@ class Slot:
     def _seal(self, draft: Draft, code_version: str) -> ArtifactRecord:
         files = {_relative(path, draft.path): _describe(path) for path in durable.plain_files(draft.path)}
         if not files or _RECORD in files:
-            raise ContractError(
-                f"{self.table} of {self.key!r} would be published with the files {sorted(files)}:"
-                f" at least one is needed, and {_RECORD} is written by the store"
-            )
+            raise ContractError(f"{self.table} holds {sorted(files)}, expected a file not named {_RECORD}")
         digest = draft.content_digest or record_digest({name: file.sha256 for name, file in files.items()})
         if not _DIGEST.fullmatch(digest):
-            raise ContractError(f"content digest {digest!r:.100} is not a sha256 in hexadecimal")
+            raise ContractError(
+                f"{self.table}: content digest {digest!r:.100} is not a sha256 in hexadecimal"
+            )
         record = ArtifactRecord(
             table=self.table,
             key=self.key,
@@ -254,51 +250,31 @@ class Slot:
         durable.sync_tree(draft.path)
         return record
 
-    def _refuse_other_content(self, digest: str) -> None:
-        pointer = self.pointer()
-        if pointer and pointer.content_digest != digest:
-            raise VersionConflict(
-                f"{self.table} of {self.key!r} is published with content {pointer.content_digest} and would"
-                f" become {digest}; a version never changes content: give the new content a new version"
-            )
-
     def _place(self, draft_path: Path, record: ArtifactRecord) -> Snapshot:
-        directory = self._directory(record.content_digest)
-        snapshot = self._sound(record.content_digest)
-        if snapshot:
-            os.utime(directory)  # young again for gc
-        else:
-            if directory.exists():
-                os.utime(directory)
-                directory.rename(self.path / f"{_CORRUPT}{directory.name}-{uuid.uuid4().hex}")
-            draft_path.rename(directory)
-            snapshot = Snapshot(directory, record)
-        sync(self.path)  # also what a writer killed before this line had renamed
-        return snapshot
+        directory, pointer = self._directory(record.content_digest), self.pointer()
+        with contextlib.suppress(CorruptArtifact):
+            existing = self._read(record.content_digest, pointer)
+            if existing and not existing.verify():
+                durable.touch(directory)
+                sync(self.path)  # the writer that renamed it may have been killed before this line
+                return existing
+        if directory.exists():
+            durable.touch(directory)
+            directory.rename(self.path / f"{_CORRUPT}{directory.name}-{uuid.uuid4().hex}")
+        draft_path.rename(directory)
+        sync(self.path)
+        return Snapshot(directory, record)
 
-    def _sound(self, digest: str) -> Snapshot | None:
-        """Return what lies under a digest if it is whole, else None."""
-        pointer = self.pointer()
-        try:
-            snapshot = self._read(digest, pointer)
-        except CorruptArtifact:
-            return None
-        return snapshot if snapshot and not snapshot.verify() else None
-
-    def _point_to(self, snapshot: Snapshot, generation: int) -> None:
+    def _point_to(self, snapshot: Snapshot, before: SlotPointer | None) -> None:
         current = self.pointer()
-        found = _generation(current)
-        if found != generation:
-            raise StaleGeneration(
-                f"{self.path / _POINTER} went from generation {generation} to {found} under another writer"
-            )
-        digest, record_sha256 = snapshot.digest, file_sha256(snapshot.path / _RECORD)
-        if current and (current.content_digest, current.record_sha256) == (digest, record_sha256):
+        if current != before:
+            raise StaleGeneration(f"{self.path / _POINTER} went from ({before}) to ({current}) meanwhile")
+        sha256, generation = file_sha256(snapshot.path / _RECORD), before.generation + 1 if before else 1
+        pointer = SlotPointer(content_digest=snapshot.digest, record_sha256=sha256, generation=generation)
+        if before and before.model_copy(update={"generation": generation}) == pointer:
             return
-        if current:
-            with contextlib.suppress(FileNotFoundError):
-                os.utime(self._directory(current.content_digest))  # the grace of gc starts now
-        pointer = SlotPointer(content_digest=digest, record_sha256=record_sha256, generation=generation + 1)
+        if before:
+            durable.touch(self._directory(before.content_digest))  # from now on unused: its grace starts
         write_atomically(self.path / _POINTER, pointer.to_json())
 
 
@@ -354,12 +330,11 @@ class Store:
 
     def slots(self) -> list[Slot]:
         """Return every slot in which something was ever written."""
-        tables = [path for path in sorted(self.home.glob("lake/*/*")) if path.is_dir()]
+        tables = sorted(self.home.glob("lake/*/*/"))
         slots = [Slot(path, path.parent.name, path.name) for path in tables]
-        for run in self._runs():
-            marks = [*run.rglob(_LEASE), *run.rglob(_POINTER)]
-            paths = sorted({mark.parent for mark in marks} - {run})
-            slots += [Slot(path, _relative(path, run), run.name) for path in paths]
+        for run in sorted(self.home.glob("runs/*/")):
+            paths = {mark.parent for name in (_LEASE, _POINTER) for mark in run.rglob(name)} - {run}
+            slots += [Slot(path, _relative(path, run), run.name) for path in sorted(paths)]
         return slots
 
     def verify(self) -> list[str]:
@@ -376,59 +351,42 @@ class Store:
         """Delete what nothing refers to and has been so for longer than the grace, and name it.
 
         Referred to is what a pointer points to, what a run's `config.json` names, and, from parent to parent,
-        what those were made from. Leftovers of killed writers go too. A slot or run in which a process is
-        writing is left alone. The grace must be longer than any piece of work between the resolving of its
-        inputs and the publishing of its output.
+        what those were made from. Leftovers of killed writers go too; where a process is writing, nothing is
+        touched. The grace must be longer than any work from resolving its inputs to publishing its output.
 
         Raises:
-            CorruptArtifact: a damaged artifact hides what it refers to; nothing is deleted until it is mended.
+            CorruptArtifact: what a damaged artifact refers to is unknown, so nothing is deleted.
         """
-        written_before = time.time() - grace_s  # taken first: what is published from now on is not looked for
+        written_before = time.time() - grace_s  # before the references are read: later ones are younger
         held = self._referenced_digests()
         removed: list[Path] = []
-        for directory in [*self._runs(), *(slot.path for slot in self.slots())]:
-            with contextlib.suppress(LeaseHeld), lease(directory / _LEASE, timeout_s=0.0):
-                for path in _collectable(directory, held, written_before):
-                    durable.discard(path)
-                    removed.append(path)
+        runs = [Slot(path, "run", path.name) for path in sorted(self.home.glob("runs/*/"))]
+        for slot in [*self.slots(), *runs]:
+            with contextlib.suppress(LeaseHeld), lease(slot.path / _LEASE, timeout_s=0.0):
+                pointer = slot.pointer()  # it may have moved since the references were read
+                kept = held | {pointer.content_digest} if pointer else held
+                names = {digest[:DIGEST_PREFIX_LENGTH] for digest in kept}
+                removed += durable.sweep(slot.path, _COLLECTED, kept=names, written_before=written_before)
         return removed
 
-    def _runs(self) -> list[Path]:
-        return [path for path in sorted(self.home.glob("runs/*")) if path.is_dir()]
-
     def _referenced_digests(self) -> set[str]:
-        slots = self.slots()
-        wanted = [pointer.content_digest for slot in slots if (pointer := slot.pointer())]
+        pointers = [(slot, slot.pointer()) for slot in self.slots()]
+        wanted = [pointer.content_digest for _, pointer in pointers if pointer]
         for path in self.home.glob("runs/*/config.json"):
-            wanted += re.findall(r"[0-9a-f]{64}", path.read_text(encoding="utf-8"))
+            wanted += re.findall(r"[0-9a-f]{64}", path.read_text(errors="replace"))
         held: set[str] = set()
         while wanted:
             digest = wanted.pop()
             if digest not in held:
                 held.add(digest)
-                found = [snapshot for slot in slots if (snapshot := slot._read(digest, slot.pointer()))]
+                found = [snapshot for slot, pointer in pointers if (snapshot := slot._read(digest, pointer))]
                 wanted += [parent for snapshot in found for parent in snapshot.record.parents.values()]
         return held
 
 
-def _collectable(directory: Path, held: set[str], written_before: float) -> list[Path]:
-    """Return what may be deleted in a slot or run, under its lease."""
-    kept = {digest[:DIGEST_PREFIX_LENGTH] for digest in held}
-    contents = [path.parent for path in directory.glob(f"*/{_RECORD}") if path.parent.name not in kept]
-    patterns = [f"{TEMPORARY_PREFIX}*", f"{_CORRUPT}*", f"audits/*/{TEMPORARY_PREFIX}*"]
-    leftovers = [path for pattern in patterns for path in directory.glob(pattern)]
-    return [path for path in sorted({*contents, *leftovers}) if durable.is_older(path, written_before)]
-
-
-def _generation(pointer: SlotPointer | None) -> int:
-    return pointer.generation if pointer else 0
-
-
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or ".." in name:
-        raise ContractError(
-            f"{name!r:.140} cannot name an artifact: letters, digits, '.', '_', '-', at most 128 characters"
-        )
+        raise ContractError(f"{name!r:.140} cannot name an artifact: 1 to 128 letters, digits, '.', '_', '-'")
     return name
 
 

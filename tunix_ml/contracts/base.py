@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tunix_ml.contracts.canonical import canonical_json, sha256_hex
 
 
-class ContractError(ValueError):
+class TunixError(Exception):
+    """Something a user can mend; the message is meant for her and says all there is to say."""
+
+
+class ContractError(TunixError, ValueError):
     """A value breaks its contract; the message names the subject, the value and the expectation."""
 
 

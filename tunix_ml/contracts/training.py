@@ -86,6 +86,20 @@ class MetricsRow(Artifact):
     validation_loss: float | None = Field(None, description="nats per supervised token, where evaluated")
 
 
+class CheckpointMeta(Artifact):
+    """What a checkpoint says about its run, beside the parameters and the optimizer's state."""
+
+    step: int = Field(ge=1, description="optimizer steps done")
+    data_position: int = Field(description="rows read: the next step reads on from here")
+    fingerprint: str = Field(description="of the run's identity")
+    tokens_digest: str = Field(description="content digest of the rows trained on")
+    first_loss: float = Field(description="training loss of the first step")
+    loss: float = Field(description="training loss of this step, nats per supervised token")
+    validation_loss: float | None = Field(description="nats per supervised token, where evaluated")
+    num_tokens_seen: int = Field(description="tokens trained on, padding left out")
+    train_time_s: float = Field(description="wall seconds in the training loop, over all sessions so far")
+
+
 class CheckpointRecord(Artifact):
     """`checkpoint.json`: the run that a dataset version's checkpoint asset holds now."""
 

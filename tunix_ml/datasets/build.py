@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from tunix_ml.contracts import reject as rejects_table
 from tunix_ml.contracts import trace as traces_table
-from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import set_digest
 from tunix_ml.contracts.manifest import DatasetManifest, SourceFile
 from tunix_ml.contracts.names import parse_dataset_version
@@ -33,7 +33,7 @@ _REPORT_EVERY = 50_000
 _NAMED_REJECTS = 20
 
 
-class DatasetRefused(Exception):
+class DatasetRefused(TunixError):
     """A build read its source but may not become a dataset version."""
 
 
@@ -105,7 +105,7 @@ def _kept(entry: CatalogEntry, tally: _Tally, report: Callable[[str], None]) -> 
             tally.rejects.append(record)
             continue
         split = assign_split(record.trace.prompt, entry.recipe.splits)
-        row = DatasetTrace(record.trace.trace_id(), split, record.trace, record.source, record.line)
+        row = DatasetTrace(record.trace_id, split, record.trace, record.source, record.line)
         tally.keep(row)
         yield row
 
@@ -115,7 +115,7 @@ def _records(entry: CatalogEntry) -> Iterator[Record]:
     if isinstance(source, GeneratorSource):
         name = f"generator:{source.generator}"
         for index, trace in enumerate(generate(source), start=1):
-            yield Ingested(trace, name, index)
+            yield Ingested(trace, trace.trace_id(), name, index)
     else:
         yield from ingest(source, base_dir=entry.path.parent)
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from tunix_ml.contracts.base import ContractError, describe
+from tunix_ml.contracts.base import ContractError, TunixError, describe
 from tunix_ml.contracts.names import parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe
 
 
-class UnknownDatasetVersion(Exception):
+class UnknownDatasetVersion(TunixError):
     """No recipe in the catalog has this name."""
 
 

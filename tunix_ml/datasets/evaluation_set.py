@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import record_digest, set_digest
 from tunix_ml.contracts.names import evaluation_set_name
 from tunix_ml.contracts.trace import DatasetTrace, Split
@@ -12,7 +13,7 @@ from tunix_ml.datasets.read import read_dataset
 from tunix_ml.store import Store
 
 
-class EmptyEvaluationSet(Exception):
+class EmptyEvaluationSet(TunixError):
     """A split has no trace to be asked."""
 
 

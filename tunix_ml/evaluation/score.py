@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.evaluation import ItemScore, ItemStatus
 from tunix_ml.contracts.prediction import Prediction
 from tunix_ml.datasets.evaluation_set import EvaluationItem
@@ -12,7 +13,7 @@ from tunix_ml.exports.templates import Template
 SCORER = "answer_correctness"
 
 
-class PredictionMismatch(Exception):
+class PredictionMismatch(TunixError):
     """Predictions do not belong to the items they are scored against."""
 
 

@@ -55,3 +55,27 @@ def estimate(values: Sequence[float]) -> MetricEstimate:
         ci95_high=interval.high,
         n=len(values),
     )
+
+
+class PairedDifference(NamedTuple):
+    """The mean difference of two runs on the same items, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_difference(scores: Sequence[float], baseline: Sequence[float]) -> PairedDifference:
+    """Return how much better the scores are than the baseline's, item by item.
+
+    Raises:
+        ValueError: the two do not have the same number of items, or have none.
+
+    Source: paired normal interval; E. Miller, Adding error bars to evals, 2024, section 4.2.
+    """
+    if len(scores) != len(baseline) or not scores:
+        raise ValueError(f"a paired difference needs the same items, got {len(scores)} and {len(baseline)}")
+    differences = [mine - theirs for mine, theirs in zip(scores, baseline, strict=True)]
+    mean = math.fsum(differences) / len(differences)
+    half = Z_95 * standard_error(differences)
+    return PairedDifference(mean, mean - half, mean + half)

@@ -9,12 +9,13 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import file_sha256
 
 PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
 
 
-class TokenizerError(Exception):
+class TokenizerError(TunixError):
     """A tokenizer cannot be loaded or lacks what training needs."""
 
 

@@ -10,24 +10,28 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from tunix_ml.traces.expressions import MAX_CHARACTERS, NUMBER, NotAnExpressionError, Value, evaluate
+from tunix_ml.traces.expressions import MAX_CHARACTERS, NUMBER, SIGNS, NotAnExpressionError, Value, evaluate
 
 _ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
-_SEGMENT = re.compile(rf"(?:{NUMBER}|[-+*/=()$€£%×÷·−– \t]|(?<![^\W\d_])[xX](?![^\W\d_]))+")
+_SEGMENT = re.compile(rf"(?:{NUMBER}|[-+*/=()$€£%{SIGNS} \t]|(?<![^\W\d_])[xX](?![^\W\d_]))+")
 _SYMBOLS = r"[\^√!&|~±≈<>≠≤≥%]"
 _DOUBT_BEFORE = re.compile(
-    rf"(?:[^\s\"“‘«\[{{;!?—]|{_SYMBOLS}\s*|(?<!\w)[b-hj-z]\s+"
-    r"|\b(?:of|than|times|plus|minus|over|by|dividing|multiplying|root|half|twice|double)\s+)$",
+    rf"(?:[^\s\"\u201c\u2018«\[{{;!?—]|{_SYMBOLS}\s*|(?<!\w)[b-hj-z]\s+"
+    r"|\b(?:of|than|times|plus|minus|over|by|dividing|multiplying|root|half|twice|double)\s+)\Z",
     re.IGNORECASE,
 )
 _DOUBT_AFTER = re.compile(
-    rf"\w|[.,:'’]\w|\s*{_SYMBOLS}|\s+[b-hj-z]\b"
-    r"|\s+(?:(?:with\s+)?(?:a\s+)?remainder|rest|hundred|thousand|million|billion|dozen|percent"
+    rf"\w|[.,:'\u2019]\w|\s*{_SYMBOLS}|\s+[b-hj-z]\b"
+    r"|\s+(?:(?:with\s+)?(?:a\s+)?remainder|rest|hundred|thousand|million|billion|dozen|percent|cents?"
     r"|times|plus|minus|over|squared|cubed)\b",
     re.IGNORECASE,
 )
-_WORD_BEFORE = re.compile(r"[\w)]\s*$")
+# After a word, `Week 2 = 35 + 35` names a week and `gains -2 + 5 = 3` may go on from the word.
+_WORD_BEFORE = re.compile(r"[\w)]\s*\Z")
+_LABEL_OR_SIGN = re.compile(r"[-\u2212\u2013]|[$€£]?[\d.,]+%?\Z")
 _CONTEXT = 24
+# What may stand at a segment's end and belong to the text after it.
+_OPENING = " \t($€£"
 
 
 class Claim(NamedTuple):
@@ -54,21 +58,21 @@ def _claims_in(text: str) -> Iterator[Claim]:
         segment = match.group()
         if "=" in segment and len(segment) <= MAX_CHARACTERS:
             start = match.start() + len(segment) - len(segment.lstrip())
-            end = match.start() + len(segment.rstrip())
-            before, after = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
-            yield from _claims_of_chain(_sides(segment.strip(), before=before, after=after))
+            end = match.start() + len(segment.rstrip(_OPENING))
+            before = text[max(0, start - _CONTEXT) : start].rpartition("\n")[2]
+            after = text[end : end + _CONTEXT].partition("\n")[0]
+            yield from _claims_of_chain(_sides(text[start:end], before=before, after=after))
 
 
 def _sides(chain: str, *, before: str, after: str) -> list[str]:
     """Split a chain at its equals signs; an outer side whose meaning the text around it changes is blank."""
     sides = [side.strip() for side in chain.split("=")]
-    if _DOUBT_BEFORE.search(before) or (sides[0].startswith(("-", "−", "–")) and _WORD_BEFORE.search(before)):
+    if _DOUBT_BEFORE.search(before) or (_WORD_BEFORE.search(before) and _LABEL_OR_SIGN.match(sides[0])):
         sides[0] = ""
     if _DOUBT_AFTER.match(after):
         sides[-1] = ""
     if sides[0].startswith("(") and sides[0].count("(") > sides[0].count(")"):
         sides[0] = sides[0][1:]
-    sides[-1] = sides[-1].rstrip(" \t($€£")
     if sides[-1].endswith(")") and sides[-1].count(")") > sides[-1].count("("):
         sides[-1] = sides[-1][:-1]
     return sides

@@ -9,10 +9,13 @@ from fractions import Fraction
 from typing import NamedTuple
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+# The typographic times, times, divided by, minus and minus.
+SIGNS = "\u00d7\u00b7\u00f7\u2212\u2013"
 MAX_CHARACTERS = 400
 _MAX_DEPTH = 20
-_TOKEN = re.compile(rf"\s*(?:(?P<number>[$€£]?{NUMBER}%?)|(?P<symbol>[-+*/()xX×·÷−–]))")
-_OPERATORS = str.maketrans("xX×·÷−–", "****/--")
+_TOKEN = re.compile(rf"\s*(?:(?P<number>[$€£]?{NUMBER}%?)|(?P<symbol>[-+*/()xX{SIGNS}]))")
+_OPERATORS = str.maketrans(f"xX{SIGNS}", "****/--")
+_FRACTION_AFTER_SLASH = re.compile(r"/\s+\d+/\d")
 _LEADING_ZERO = re.compile(r"0\d")
 
 
@@ -46,16 +49,18 @@ def evaluate(text: str, *, percent: Fraction = Fraction(1, 100)) -> Value:
 
 
 def _tokens(text: str) -> list[str]:
+    if _FRACTION_AFTER_SLASH.search(text):
+        raise NotAnExpressionError(f"{text!r:.60} may divide by a fraction or twice")
     tokens, position, text = [], 0, text.strip()
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             raise NotAnExpressionError(f"{text!r:.60} is not arithmetic from character {position} on")
         position = match.end()
-        token = match["number"] or match["symbol"].translate(_OPERATORS)
+        symbol = match["number"] or match["symbol"].translate(_OPERATORS)
         # A minus that touches what follows may be a sign; one with a space after it is an operator only.
-        is_spaced = token == "-" and text[position : position + 1].isspace()
-        tokens.append("- " if is_spaced else token)
+        is_operator = symbol == "-" and text[position : position + 1].isspace()
+        tokens.append("- " if is_operator else symbol)
     return tokens
 
 
@@ -100,7 +105,7 @@ class _Parser:
         return self._number()
 
     def _number(self) -> int | Fraction:
-        if not self.tokens or not self.tokens[-1][-1].isdigit() and self.tokens[-1][-1] != "%":
+        if not self.tokens or self.tokens[-1][-1] not in "0123456789%":
             raise NotAnExpressionError(f"a number was expected, not {self.tokens[-1:]}")
         token = self.tokens.pop().lstrip("$€£").replace(",", "")
         digits = token.rstrip("%")

@@ -53,7 +53,8 @@ GENERATORS = {
     ),
     # 40 % sums, 30 % differences, 30 % stories.
     "arithmetic": Generator(
-        "1", (*3 * (arithmetic.ADDITION, arithmetic.SUBTRACTION, arithmetic.WORD_PROBLEM), arithmetic.ADDITION)
+        "1",
+        (*3 * (arithmetic.ADDITION, arithmetic.SUBTRACTION, arithmetic.WORD_PROBLEM), arithmetic.ADDITION),
     ),
 }
 GENERATOR_VERSIONS = {name: generator.version for name, generator in GENERATORS.items()}

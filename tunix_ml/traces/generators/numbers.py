@@ -34,16 +34,16 @@ def _tell_division(operands: Operands) -> Problem:
     tens = dividend // (10 * divisor) * 10
     rest = dividend - divisor * tens
     ones = rest // divisor
-    remainder = rest - divisor * ones
+    quotient, remainder = tens + ones, rest - divisor * ones
     steps = (
         f"Tens: {divisor} * {tens} = {divisor * tens}.",
         f"Still to divide: {dividend} - {divisor * tens} = {rest}.",
         f"Ones: {divisor} * {ones} = {divisor * ones}.",
         f"Left over: {rest} - {divisor * ones} = {remainder}, less than {divisor}.",
-        f"The quotient is {tens} + {ones} = {tens + ones}, so the answer is {tens + ones} remainder {remainder}.",
+        f"Quotient: {tens} + {ones} = {quotient}, so the answer is {quotient} remainder {remainder}.",
     )
-    prompt = f"Divide {dividend} by {divisor}. Answer with the quotient and the remainder, like 12 remainder 3."
-    return Problem(prompt, steps, f"{tens + ones} remainder {remainder}")
+    prompt = f"Divide {dividend} by {divisor}. Give the quotient and the remainder, like 12 remainder 3."
+    return Problem(prompt, steps, f"{quotient} remainder {remainder}")
 
 
 def _recompute_division(operands: Operands) -> str:

@@ -50,7 +50,9 @@ def _tell_shopping(operands: Operands) -> Problem:
 
 
 def _recompute_shopping(operands: Operands) -> str:
-    prices = [operands["cheap_price"]] * operands["num_cheap"] + [operands["dear_price"]] * operands["num_dear"]
+    prices = [operands["cheap_price"]] * operands["num_cheap"] + [operands["dear_price"]] * operands[
+        "num_dear"
+    ]
     return str(operands["paid"] - sum(prices))
 
 
@@ -71,7 +73,9 @@ def _tell_elapsed(operands: Operands) -> Problem:
         f"{to_clock} in minutes after midnight is {end_hour} * 60 + {end_minute} = {end}.",
         f"The difference is {end} - {start} = {end - start} minutes.",
     )
-    prompt = f"A {operands['event']} starts at {from_clock} and ends at {to_clock}. How many minutes does it last?"
+    prompt = (
+        f"A {operands['event']} starts at {from_clock} and ends at {to_clock}. How many minutes does it last?"
+    )
     return Problem(prompt, steps, str(end - start))
 
 
@@ -119,8 +123,8 @@ def _tell_sharing(operands: Operands) -> Problem:
         f"It comes out even: {each} * {children} = {total}, so each gets {each}.",
     )
     prompt = (
-        f"{operands['name']} puts {first} {operands['things']} with another {second} and shares them all equally"
-        f" among {children} children. How many {operands['things']} does each child get?"
+        f"{operands['name']} puts {first} {operands['things']} with another {second} and shares them all"
+        f" equally among {children} children. How many {operands['things']} does each child get?"
     )
     return Problem(prompt, steps, str(each))
 

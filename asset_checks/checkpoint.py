@@ -1,0 +1,73 @@
+"""Facts about a trained checkpoint."""
+
+import math
+
+from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
+from tunix_ml.contracts.training import CheckpointRecord, MetricsRow, RunIdentity
+from tunix_ml.store import RunDirectory
+
+LOSS_WINDOW = 3
+
+
+def identity_matches_the_run(subject: Subject) -> Outcome:
+    """The run's id is the fingerprint of its recorded identity, and its inputs are in the store, unchanged."""
+    run, record = _run(subject), _record(subject)
+    identity = RunIdentity.read(run.path / "config.json")
+    problems = []
+    if identity.run_id() != run.run_id:
+        problems.append(f"config.json identifies {identity.run_id()}, the run is {run.run_id}")
+    inputs = {"dataset": identity.dataset_digest, "sft_export": identity.export_digest}
+    inputs["tokenized_examples"] = identity.tokens_digest
+    for table, digest in inputs.items():
+        problems += subject.store.slot(table, identity.dataset_version).resolve(digest).verify()
+    if CheckpointRecord.read(run.path / "checkpoint.json") != record:
+        problems.append("the run's checkpoint.json differs from the published record")
+    return all_hold(problems, subject="run", facts={"run_id": run.run_id})
+
+
+def losses_are_finite(subject: Subject) -> Outcome:
+    """Every logged loss and gradient norm is finite, steps only grow, and the last is the step asked for."""
+    run = _run(subject)
+    rows = read_metrics(run)
+    asked = RunIdentity.read(run.path / "config.json").train.num_train_steps
+    problems = [
+        f"step {row.step}: loss {row.loss}, gradient norm {row.grad_norm}"
+        for row in rows
+        if not (math.isfinite(row.loss) and math.isfinite(row.grad_norm))
+    ]
+    steps = [row.step for row in rows]
+    if steps != sorted(set(steps)):
+        problems.append("steps repeat or go backwards")
+    if not steps or steps[-1] != asked:
+        problems.append(f"the last row is of step {steps[-1] if steps else None}, {asked} were asked for")
+    return all_hold(problems, subject="metrics", facts={"num_rows": len(rows)})
+
+
+def loss_fell(subject: Subject) -> Outcome:
+    """The mean loss of the last logged steps is below the first."""
+    losses = [row.loss for row in read_metrics(_run(subject))]
+    last = losses[-LOSS_WINDOW:]
+    final = math.fsum(last) / len(last)
+    facts: Facts = {"first_loss": losses[0], "final_loss": final, "num_rows": len(losses)}
+    return Outcome(final < losses[0], f"loss went from {losses[0]:.4f} to {final:.4f}", facts, "WARN")
+
+
+def read_metrics(run: RunDirectory) -> list[MetricsRow]:
+    """Return the rows of a run's metrics.jsonl."""
+    lines = (run.path / "metrics.jsonl").read_bytes().splitlines()
+    return [MetricsRow.parse(line, subject=f"metrics.jsonl line {n}") for n, line in enumerate(lines, 1)]
+
+
+def _record(subject: Subject) -> CheckpointRecord:
+    return CheckpointRecord.read(subject.snapshot.file("checkpoint.json"))
+
+
+def _run(subject: Subject) -> RunDirectory:
+    return subject.store.run(_record(subject).run_id)
+
+
+CHECKS = (
+    Check("checkpoint", identity_matches_the_run),
+    Check("checkpoint", losses_are_finite),
+    Check("checkpoint", loss_fell, blocking=False),
+)

@@ -1,0 +1,135 @@
+"""Great Expectations suites derived from the contracts; the only module that imports the library.
+
+A suite is never written by hand: a column that a schema declares non-nullable must not be null, and a bound
+that a contract declares on a field is expected of the flat projection of that field.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
+import pyarrow as pa
+
+from asset_checks.outcome import Outcome
+from tunix_ml.contracts.trace import SPLITS, TRACE_ID_LENGTH, Trace, TraceStep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Expected(NamedTuple):
+    """One expectation: its class in Great Expectations and its arguments."""
+
+    kind: str
+    arguments: dict[str, Any]
+
+
+def not_null(schema: pa.Schema) -> list[Expected]:
+    """Return the expectation that each non-nullable column of a schema holds no null."""
+    return [
+        Expected("ExpectColumnValuesToNotBeNull", {"column": column.name})
+        for column in schema
+        if not column.nullable
+    ]
+
+
+def trace_suite(schema: pa.Schema) -> list[Expected]:
+    """Return what the trace contract expects of the flat projection of a traces table."""
+    return [
+        *not_null(schema),
+        Expected("ExpectColumnValuesToBeUnique", {"column": "trace_id"}),
+        Expected("ExpectColumnValuesToBeInSet", {"column": "split", "value_set": list(SPLITS)}),
+        _between("trace_id_chars", TRACE_ID_LENGTH, TRACE_ID_LENGTH),
+        *(_between(f"{name}_chars", low, high) for name, low, high in _text_bounds(Trace)),
+        *(_between("num_steps", low, high) for _, low, high in _length_bounds(Trace)),
+        *(
+            _between(f"{end}_step_{name}_chars", low, high)
+            for name, low, high in _text_bounds(TraceStep)
+            for end in ("shortest", "longest")
+        ),
+        *(_between(f"lowest_step_{name}", low, None) for name, low in _integer_bounds(TraceStep)),
+        Expected("ExpectColumnValuesToBeInSet", {"column": "num_repeated_step_i", "value_set": [0]}),
+    ]
+
+
+def flatten_traces(table: pa.Table) -> "pd.DataFrame":
+    """Return the flat projection of a traces table: lengths and counts instead of nested values."""
+    frame = table.drop_columns(["steps"]).to_pandas()
+    for name in ("trace_id", "trace_version", "prompt", "final_answer"):
+        frame[f"{name}_chars"] = frame[name].str.len()
+    steps = table.column("steps").to_pylist()
+    frame["steps"] = [len(row) for row in steps]  # nullness alone is asked of the nested column
+    frame["num_steps"] = frame["steps"]
+    for name in ("type", "content"):
+        lengths = [[len(step[name]) for step in row] for row in steps]
+        frame[f"shortest_step_{name}_chars"] = [min(row, default=0) for row in lengths]
+        frame[f"longest_step_{name}_chars"] = [max(row, default=0) for row in lengths]
+    numbers = [[step["i"] for step in row] for row in steps]
+    frame["lowest_step_i"] = [min(row, default=-1) for row in numbers]
+    frame["num_repeated_step_i"] = [len(row) - len(set(row)) for row in numbers]
+    return cast("pd.DataFrame", frame)
+
+
+def validate(frame: "pd.DataFrame", suite: list[Expected], *, subject: str) -> Outcome:
+    """Run a suite over a data frame and return what it found."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    table = context.data_sources.add_pandas("memory").add_dataframe_asset("table")
+    batch = table.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
+    expectations = [getattr(gx.expectations, expected.kind)(**expected.arguments) for expected in suite]
+    result = batch.validate(gx.ExpectationSuite(name="contract", expectations=expectations))
+    failures = [_describe_failure(found) for found in result.results if not found.success]
+    facts = {"num_rows": len(frame), "num_expectations": len(suite), "num_failed": len(failures)}
+    if failures:
+        return Outcome(False, f"{subject}: {'; '.join(sorted(failures)[:5])}", facts)
+    return Outcome(True, f"{subject}: all {len(suite)} expectations hold for {len(frame)} rows", facts)
+
+
+def _between(column: str, low: int | None, high: int | None) -> Expected:
+    return Expected("ExpectColumnValuesToBeBetween", {"column": column, "min_value": low, "max_value": high})
+
+
+def _text_bounds(struct: type[msgspec.Struct]) -> Iterator[tuple[str, int | None, int | None]]:
+    for name, kind in _fields(struct):
+        if isinstance(kind, msgspec.inspect.StrType):
+            yield name, kind.min_length, kind.max_length
+
+
+def _length_bounds(struct: type[msgspec.Struct]) -> Iterator[tuple[str, int | None, int | None]]:
+    for name, kind in _fields(struct):
+        if isinstance(kind, msgspec.inspect.VarTupleType):
+            yield name, kind.min_length, kind.max_length
+
+
+def _integer_bounds(struct: type[msgspec.Struct]) -> Iterator[tuple[str, int | None]]:
+    for name, kind in _fields(struct):
+        if isinstance(kind, msgspec.inspect.IntType):
+            yield name, kind.ge
+
+
+def _fields(struct: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
+    info = msgspec.inspect.type_info(struct)
+    for field in info.fields:  # type: ignore[attr-defined]
+        kind = field.type
+        yield field.name, kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
+
+
+def _describe_failure(found: Any) -> str:
+    config = found.expectation_config
+    column = config.kwargs.get("column", "the table")
+    raised = [text for text in _exceptions(found.exception_info) if text]
+    if raised:
+        return f"{column} could not be examined for {config.type}: {raised[0]}"
+    count = found.result.get("unexpected_count", "?")
+    examples = found.result.get("partial_unexpected_list", [])[:3]
+    return f"{column} breaks {config.type} in {count} rows, such as {examples}"
+
+
+def _exceptions(info: dict[str, Any]) -> list[str | None]:
+    """Return the messages of an exception_info, which is one record or a dict of records."""
+    records = [info] if "raised_exception" in info else list(info.values())
+    return [record.get("exception_message") for record in records if record.get("raised_exception")]

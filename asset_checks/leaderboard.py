@@ -1,0 +1,69 @@
+"""Facts about the leaderboard."""
+
+import json
+from collections import Counter
+
+import pyarrow.parquet as pq
+
+from asset_checks.outcome import Check, Outcome, Subject, all_hold
+from tunix_ml.evaluation.score import SCORER
+from tunix_ml.registry.leaderboard import VALID, Row, collect_leaderboard
+
+
+def rows_are_current(subject: Subject) -> Outcome:
+    """Every displayed row is what the store says now: same runs, same scores, same verdicts."""
+    shown = {_key(row): row for row in _rows(subject)}
+    now = {_key(row): row for row in collect_leaderboard(subject.store).rows}
+    problems = [f"{key} is not shown" for key in sorted(now.keys() - shown.keys())]
+    problems += [f"{key} is shown and gone" for key in sorted(shown.keys() - now.keys())]
+    problems += [
+        f"{key} is out of date in {[name for name in now[key] if now[key][name] != shown[key].get(name)]}"
+        for key in sorted(now.keys() & shown.keys())
+        if now[key] != shown[key]
+    ]
+    return all_hold(problems, subject="rows", facts={"num_rows": len(shown)})
+
+
+def each_key_has_one_row(subject: Subject) -> Outcome:
+    """A run has one row per evaluation set and scorer."""
+    counts = Counter(_key(row) for row in _rows(subject))
+    problems = [f"{key} has {count} rows" for key, count in sorted(counts.items()) if count > 1]
+    return all_hold(problems, subject="keys", facts={"num_rows": counts.total()})
+
+
+def ranked_rows_are_believable(subject: Subject) -> Outcome:
+    """A ranked row is complete and valid, was scored by a real scorer, and lies within its interval."""
+    problems = []
+    ranked = [row for row in _rows(subject) if row["rank"] is not None]
+    for row in ranked:
+        score = row["primary_score"]
+        if row["status"] != VALID or row["coverage"] != 1 or row["scorer"] != SCORER or score is None:
+            problems.append(f"{row['run_id']} is ranked, {row['status']}, coverage {row['coverage']}")
+        elif not row["ci95_low"] <= score <= row["ci95_high"]:
+            problems.append(f"{row['run_id']} scores {score} outside its interval")
+    return all_hold(problems, subject="ranked rows", facts={"num_ranked": len(ranked)})
+
+
+def every_run_is_readable(subject: Subject) -> Outcome:
+    """No evaluated run had to be left out because its files could not be read."""
+    board = json.loads(subject.snapshot.file("leaderboard.json").read_bytes())
+    problems = [f"{name}: {reason}" for name, reason in board["unreadable"].items()]
+    outcome = all_hold(problems, subject="runs")
+    return Outcome(outcome.passed, outcome.description, outcome.facts, "WARN")
+
+
+def _rows(subject: Subject) -> list[Row]:
+    rows: list[Row] = pq.read_table(subject.snapshot.file("leaderboard.parquet")).to_pylist()
+    return rows
+
+
+def _key(row: Row) -> str:
+    return f"{row['run_id']} on {row['evaluation_set']} by {row['scorer']}"
+
+
+CHECKS = (
+    Check("leaderboard", rows_are_current, blocking=False),
+    Check("leaderboard", each_key_has_one_row, blocking=False),
+    Check("leaderboard", ranked_rows_are_believable, blocking=False),
+    Check("leaderboard", every_run_is_readable, blocking=False),
+)

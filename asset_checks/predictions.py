@@ -1,0 +1,90 @@
+"""Facts about predictions."""
+
+import pyarrow.parquet as pq
+
+from asset_checks import expectations
+from asset_checks.outcome import Check, Outcome, Subject, all_hold
+from tunix_ml.contracts.canonical import sha256_hex
+from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA
+from tunix_ml.contracts.training import CheckpointRecord
+from tunix_ml.datasets.evaluation_set import load_evaluation_set
+from tunix_ml.evaluation.report import Predictions, read_predictions
+from tunix_ml.exports.templates import template
+
+MAX_LENGTH_STOPS = 0.05
+
+
+def predictions_keep_their_contract(subject: Subject) -> Outcome:
+    """The predictions table has its declared columns without a null, and each item once."""
+    table = pq.read_table(subject.snapshot.file("predictions.parquet"))
+    if not table.schema.equals(PREDICTIONS_SCHEMA):
+        return Outcome(False, f"columns are {table.schema.names}, not {PREDICTIONS_SCHEMA.names}")
+    suite = [
+        *expectations.not_null(PREDICTIONS_SCHEMA),
+        expectations.Expected("ExpectColumnValuesToBeUnique", {"column": "item_id"}),
+        expectations.Expected(
+            "ExpectColumnValuesToBeInSet", {"column": "finish_reason", "value_set": ["eos", "length"]}
+        ),
+    ]
+    return expectations.validate(table.to_pandas(), suite, subject="predictions")
+
+
+def one_prediction_per_item(subject: Subject) -> Outcome:
+    """Every item that was to be asked has exactly one prediction, made from its own question."""
+    predictions = _read(subject)
+    meta = predictions.meta
+    asked = load_evaluation_set(
+        subject.store, subject.dataset_version, dataset_digest=meta.dataset_digest
+    ).first(meta.num_items)
+    chosen = template(meta.template)
+    prompts = {item.item_id: chosen.prompt_text(item.prompt) for item in asked.items}
+    found = {row.item_id: row for row in predictions.rows}
+    problems = [f"item {item_id} has no prediction" for item_id in prompts if item_id not in found]
+    problems += [f"item {item_id} was not asked" for item_id in found if item_id not in prompts]
+    problems += [
+        f"item {row.item_id} was asked {row.prompt!r:.60}"
+        for row in predictions.rows
+        if row.prompt != prompts.get(row.item_id) or sha256_hex(row.prompt.encode()) != row.prompt_digest
+    ]
+    if len(found) != len(predictions.rows):
+        problems.append(f"{len(predictions.rows) - len(found)} items have two predictions")
+    return all_hold(problems, subject="predictions", facts={"num_items": len(prompts)})
+
+
+def model_is_the_trained_one(subject: Subject) -> Outcome:
+    """The predictions were made by the very model that the run's checkpoint exported."""
+    meta = _read(subject).meta
+    run = subject.store.run(meta.run_id)
+    stated = {
+        "predictions": meta.model_digest,
+        "checkpoint": CheckpointRecord.read(run.path / "checkpoint.json").model_digest,
+        "model folder": run.slot("model").resolve().digest,
+    }
+    agree = len(set(stated.values())) == 1
+    problems = [] if agree else [f"{name} has model {digest}" for name, digest in stated.items()]
+    problems += run.slot("model").resolve().verify()
+    return all_hold(problems, subject="model", facts={"model_digest": meta.model_digest})
+
+
+def few_reach_the_length_limit(subject: Subject) -> Outcome:
+    """At most 5 % of the texts were cut at max_new_tokens; a model that never ends has not learned EOS."""
+    meta = _read(subject).meta
+    share = meta.num_length_stops / meta.num_items
+    return Outcome(
+        share <= MAX_LENGTH_STOPS,
+        f"{meta.num_length_stops} of {meta.num_items} texts were cut at {meta.max_new_tokens} tokens",
+        {"share_cut": share, "max_new_tokens": meta.max_new_tokens},
+        "WARN",
+    )
+
+
+def _read(subject: Subject) -> Predictions:
+    return read_predictions(subject.slot, digest=subject.snapshot.digest)
+
+
+CHECKS = (
+    Check("predictions", predictions_keep_their_contract),
+    Check("predictions", one_prediction_per_item),
+    Check("predictions", model_is_the_trained_one),
+    Check("predictions", few_reach_the_length_limit, blocking=False),
+)

@@ -1,0 +1,88 @@
+"""Where each asset's content lies in the store: which slot, and which content of it a Dagster run means."""
+
+from typing import NamedTuple
+
+import dagster as dg
+
+from asset_checks.outcome import Subject
+from tunix_ml.contracts.names import evaluation_set_name
+from tunix_ml.contracts.training import CheckpointRecord
+from tunix_ml.evaluation.report import eval_slot, predictions_slot
+from tunix_ml.store import RunDirectory, Slot, Store
+
+RUN_SLOTS = {"predictions": predictions_slot, "eval_report": eval_slot}
+UNPARTITIONED = "all"
+
+
+class Materialized(NamedTuple):
+    """What a materialization in the present Dagster run says it published."""
+
+    content_digest: str
+    tunix_run_id: str | None
+
+
+def materialized_here(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, asset: str, key: str
+) -> Materialized | None:
+    """Return what this very Dagster run has materialized of an asset, None if it has not.
+
+    Two Dagster runs may work on one dataset version with different recipes; each must go on with its own
+    content, not with whichever was published last.
+    """
+    records = context.instance.get_records_for_run(
+        context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    ).records
+    for record in reversed(records):
+        found = record.event_log_entry.asset_materialization
+        if found and found.asset_key == dg.AssetKey(asset) and (found.partition or UNPARTITIONED) == key:
+            run_id = found.metadata.get("run_id")
+            return Materialized(
+                str(found.metadata["content_digest"].value), str(run_id.value) if run_id else None
+            )
+    return None
+
+
+def resolve_subject(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, store: Store, asset: str, key: str
+) -> Subject:
+    """Return the content of an asset that this Dagster run means: its own, else the current one.
+
+    Raises:
+        NotPublished: there is none.
+    """
+    here = materialized_here(context, asset, key)
+    slot = asset_slot(store, asset, key, run=_run_of(context, store, asset, key, here))
+    return Subject(store, key, slot, slot.resolve(here.content_digest if here else None))
+
+
+def asset_slot(store: Store, asset: str, key: str, *, run: RunDirectory | None = None) -> Slot:
+    """Return the slot of an asset; what belongs to a run lies in the directory of `run`."""
+    if run is None:
+        return store.slot(asset, key)
+    return RUN_SLOTS[asset](run, evaluation_set_name(key, "test"))
+
+
+def current_run(store: Store, dataset_version: str) -> RunDirectory:
+    """Return the run that the checkpoint asset of a dataset version holds now.
+
+    Raises:
+        NotPublished: no checkpoint of it has been materialized.
+    """
+    record = store.slot("checkpoint", dataset_version).resolve().file("checkpoint.json")
+    return store.run(CheckpointRecord.read(record).run_id)
+
+
+def _run_of(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    store: Store,
+    asset: str,
+    key: str,
+    here: Materialized | None,
+) -> RunDirectory | None:
+    if asset not in RUN_SLOTS:
+        return None
+    earlier = (materialized_here(context, name, key) for name in ("predictions", "checkpoint"))
+    for upstream in (here, *earlier):
+        if upstream and upstream.tunix_run_id:
+            return store.run(upstream.tunix_run_id)
+    return current_run(store, key)

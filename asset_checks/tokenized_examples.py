@@ -1,0 +1,166 @@
+"""Facts about the token rows that a model is trained on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from asset_checks import expectations
+from asset_checks.outcome import Check, Outcome, Subject, all_hold
+from tunix_ml.contracts.tokens import TOKENIZED_EXAMPLES_SCHEMA, TokensManifest
+from tunix_ml.exports.render import read_export
+from tunix_ml.exports.tokenizer import Tokenizer, load_tokenizer
+from tunix_ml.store import Snapshot
+
+
+class Supervision(NamedTuple):
+    """The cells of one example in its row."""
+
+    trace_id: str
+    split: str
+    ids: np.ndarray
+    mask: np.ndarray
+    segments: np.ndarray
+    num_prompt_tokens: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A published token set, read back for checking."""
+
+    snapshot: Snapshot
+
+    @cached_property
+    def manifest(self) -> TokensManifest:
+        """The manifest."""
+        return TokensManifest.read(self.snapshot.file("tokens.json"))
+
+    @cached_property
+    def rows(self) -> pa.Table:
+        """The rows."""
+        return pq.read_table(self.snapshot.file("tokens.parquet"))
+
+    @cached_property
+    def index(self) -> pa.Table:
+        """Where each example stands."""
+        return pq.read_table(self.snapshot.file("examples.parquet"))
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that was published with the rows."""
+        return load_tokenizer(self.snapshot.file("tokenizer/tokenizer.json").parent)
+
+    def cells(self, column: str, split: str) -> np.ndarray:
+        """Return one column of one split, of shape (rows, seq_len)."""
+        table = self.rows.filter(pa.compute.equal(self.rows["split"], split))
+        values = table[column].combine_chunks().flatten().to_numpy()
+        return np.asarray(values).reshape(-1, self.manifest.seq_len)
+
+    def examples(self) -> list[Supervision]:
+        """Return the cells of each example, found through the index."""
+        found = []
+        for split in self.manifest.num_rows:
+            columns = [self.cells(name, split) for name in ("input_ids", "loss_mask", "segment_ids")]
+            for entry in self.index.filter(pa.compute.equal(self.index["split"], split)).to_pylist():
+                end = entry["start"] + entry["num_prompt_tokens"] + entry["num_completion_tokens"]
+                ids, mask, segments = (column[entry["row"], entry["start"] : end] for column in columns)
+                found.append(
+                    Supervision(entry["trace_id"], split, ids, mask, segments, entry["num_prompt_tokens"])
+                )
+        return found
+
+
+def index_keeps_its_contract(subject: Subject) -> Outcome:
+    """The index of examples has its declared columns without a null, and each trace once."""
+    index = Tokens(subject.snapshot).index
+    if not index.schema.equals(TOKENIZED_EXAMPLES_SCHEMA):
+        return Outcome(False, f"columns are {index.schema.names}, not {TOKENIZED_EXAMPLES_SCHEMA.names}")
+    suite = [
+        *expectations.not_null(TOKENIZED_EXAMPLES_SCHEMA),
+        expectations.Expected("ExpectColumnValuesToBeUnique", {"column": "trace_id"}),
+    ]
+    return expectations.validate(index.to_pandas(), suite, subject="index")
+
+
+def ids_are_in_range(subject: Subject) -> Outcome:
+    """Every id is below the vocabulary size, and padding alone lies outside the examples."""
+    tokens = Tokens(subject.snapshot)
+    problems = []
+    for split, num_rows in tokens.manifest.num_rows.items():
+        ids, segments = tokens.cells("input_ids", split), tokens.cells("segment_ids", split)
+        if len(ids) != num_rows:
+            problems.append(f"{split} has {len(ids)} rows, the manifest says {num_rows}")
+        if ids.size and (ids.min() < 0 or ids.max() >= tokens.manifest.vocab_size):
+            problems.append(f"{split} has ids from {ids.min()} to {ids.max()}")
+        if np.any(ids[segments == 0] != tokens.manifest.pad_token_id):
+            problems.append(f"{split} has tokens outside its examples")
+        if int((segments != 0).sum()) != tokens.manifest.num_tokens[split]:
+            problems.append(f"{split} counts other tokens than the manifest")
+    return all_hold(problems, subject="ids", facts={"vocab_size": tokens.manifest.vocab_size})
+
+
+def every_completion_is_supervised(subject: Subject) -> Outcome:
+    """In each example exactly the completion carries loss, it is not empty, and it ends with EOS."""
+    tokens = Tokens(subject.snapshot)
+    problems, num_supervised = [], 0
+    for example in tokens.examples():
+        num_supervised += int(example.mask.sum())
+        completion = example.mask[example.num_prompt_tokens :]
+        if not (completion.size and completion.all()) or example.mask[: example.num_prompt_tokens].any():
+            problems.append(f"{example.trace_id}: the loss mask is not the completion")
+        if example.ids[-1] != tokens.manifest.eos_token_id:
+            problems.append(f"{example.trace_id}: the last label is not EOS")
+        if len(set(example.segments.tolist())) != 1:
+            problems.append(f"{example.trace_id}: the example runs over two segments")
+    total = sum(int(tokens.cells("loss_mask", split).sum()) for split in tokens.manifest.num_rows)
+    if total != num_supervised:
+        problems.append(f"{total - num_supervised} supervised tokens belong to no example")
+    return all_hold(problems, subject="loss mask", facts={"num_supervised_tokens": num_supervised})
+
+
+def tokens_read_back_as_the_export(subject: Subject) -> Outcome:
+    """Decoded, what is read is the exported prompt and what is supervised is the whole exported response."""
+    tokens = Tokens(subject.snapshot)
+    export = subject.store.slot("sft_export", subject.dataset_version).resolve(tokens.manifest.export_digest)
+    records = {
+        (split, record["id"]): record
+        for split in tokens.manifest.num_rows
+        for record in read_export(export, "training_example", split)
+    }
+    problems = []
+    for example in tokens.examples():
+        record = records[example.split, example.trace_id]
+        read = tokens.tokenizer.decode(example.ids[: example.num_prompt_tokens].tolist())
+        learned = tokens.tokenizer.decode(example.ids[example.mask == 1].tolist())
+        if (read, learned) != (record["prompt"], record["response"]):
+            problems.append(f"{example.trace_id}: {learned!r:.80} is not {record['response']!r:.80}")
+    return all_hold(problems, subject="round trip", facts={"num_examples": len(records)})
+
+
+def nothing_is_truncated(subject: Subject) -> Outcome:
+    """Every example fits into a row; one that does not is left out, counted here, and warned of."""
+    manifest = Tokens(subject.snapshot).manifest
+    problems = [
+        f"{count} examples of {split} are longer than {manifest.seq_len} tokens and left out"
+        for split, count in manifest.num_truncated.items()
+        if count
+    ]
+    emptied = [split for split, count in manifest.num_examples.items() if count == 0]
+    facts = {f"num_truncated_{split}": count for split, count in manifest.num_truncated.items()}
+    facts |= {f"fill_{split}": round(fill, 4) for split, fill in manifest.fill.items()}  # type: ignore[misc]
+    outcome = all_hold(
+        problems + [f"{split} has no example" for split in emptied], subject="rows", facts=facts
+    )
+    return Outcome(outcome.passed, outcome.description, outcome.facts, "ERROR" if emptied else "WARN")
+
+
+CHECKS = (
+    Check("tokenized_examples", index_keeps_its_contract),
+    Check("tokenized_examples", ids_are_in_range),
+    Check("tokenized_examples", every_completion_is_supervised),
+    Check("tokenized_examples", tokens_read_back_as_the_export),
+    Check("tokenized_examples", nothing_is_truncated),
+)

@@ -1,0 +1,155 @@
+import pytest
+
+from tunix_ml.contracts.recipe import JsonlSource, RecordMapping
+from tunix_ml.traces.decode import LineError
+from tunix_ml.traces.mapping import to_trace
+
+RAW = {
+    "trace_version": "1.0",
+    "prompt": "What is 2 + 3?",
+    "final_answer": "5",
+    "steps": [{"i": 0, "type": "calculate", "content": "2 + 3 = 5"}],
+    "meta": {"k": [1, None]},
+}
+TRACES = JsonlSource(kind="jsonl", path="x", format="trace")
+BASIC = {"prompt": {"field": "q"}, "final_answer": {"field": "a"}, "steps": {"field": "s"}}
+FOREIGN = {"q": "What is 2 + 3?", "a": "5", "s": "2 + 3\nis 5"}
+
+
+def mapped(record, **changes):
+    mapping = RecordMapping.model_validate(BASIC | changes)
+    return to_trace(record, JsonlSource(kind="jsonl", path="x", format="mapped", mapping=mapping))
+
+
+def failure(call, *args, **kwargs) -> LineError:
+    with pytest.raises(LineError) as caught:
+        call(*args, **kwargs)
+    return caught.value
+
+
+def test_a_raw_trace_is_itself():
+    assert to_trace(RAW, TRACES).record() == RAW
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": 7}, "Expected `str`, got `int` - at `$.prompt`, got 7"),
+        ({"prompt": ""}, "length >= 1 - at `$.prompt`, got ''"),
+        ({"prompt": " \t"}, "prompt must not be blank"),
+        ({"final_answer": None}, "Expected `str`, got `null` - at `$.final_answer`"),
+        ({"steps": []}, "length >= 1 - at `$.steps`, got []"),
+        ({"steps": [{"i": 0, "type": "t", "content": "x"}] * 2}, "unique, 0 is repeated"),
+        ({"steps": [{"i": -1, "type": "t", "content": "x"}]}, ">= 0 - at `$.steps[0].i`, got -1"),
+        ({"steps": [{"i": "0", "type": "t", "content": "x"}]}, "got `str` - at `$.steps[0].i`, got '0'"),
+        ({"steps": [{"i": 0, "type": "t", "content": "x" * 20_001}]}, "length <= 20000"),
+        ({"steps": [{"i": 0, "type": "t", "content": "x", "score": 1}]}, "unknown field `score`"),
+        ({"meta": []}, "at `$.meta`, got []"),
+        ({"meta": {"n": 2**60}}, "no canonical JSON form"),
+        ({"extra": 1}, "unknown field `extra`, the keys are extra, final_answer, meta"),
+    ],
+)
+def test_a_raw_trace_that_breaks_the_contract_is_named_with_field_and_value(changes, message):
+    error = failure(to_trace, RAW | changes, TRACES)
+
+    assert error.code == "contract"
+    assert message in error.message
+    assert len(error.message) < 400
+
+
+@pytest.mark.parametrize("missing", ["trace_version", "prompt", "final_answer", "steps"])
+def test_a_missing_field_is_named(missing):
+    error = failure(to_trace, {key: value for key, value in RAW.items() if key != missing}, TRACES)
+
+    assert error.code == "contract"
+    assert f"missing required field `{missing}`" in error.message
+
+
+def test_a_foreign_record_is_mapped_and_its_text_split_into_steps():
+    trace = mapped(FOREIGN)
+
+    assert (trace.trace_version, trace.prompt, trace.final_answer) == ("1.0", "What is 2 + 3?", "5")
+    assert [(step.i, step.type, step.content) for step in trace.steps] == [
+        (0, "reasoning", "2 + 3"),
+        (1, "reasoning", "is 5"),
+    ]
+    assert trace.meta is None
+
+
+def test_paths_lead_into_objects_and_lists():
+    record = {"d": {"turns": [{"text": "Q?"}, {"text": "A"}]}, "s": "because"}
+
+    trace = mapped(record, prompt={"field": "d.turns.0.text"}, final_answer={"field": "d.turns.1.text"})
+
+    assert (trace.prompt, trace.final_answer) == ("Q?", "A")
+
+
+def test_pattern_keeps_its_group_and_remove_deletes_every_match():
+    record = FOREIGN | {"a": "it is #### 1,000,000 dollars"}
+
+    trace = mapped(record, final_answer={"field": "a", "pattern": r"#### (\S+)", "remove": ","})
+
+    assert trace.final_answer == "1000000"
+
+
+def test_constants_and_integers_become_texts():
+    trace = mapped(FOREIGN | {"a": 5}, prompt={"constant": "Continue."})
+
+    assert (trace.prompt, trace.final_answer) == ("Continue.", "5")
+
+
+def test_steps_are_split_where_the_recipe_says_and_blank_pieces_dropped():
+    trace = mapped(FOREIGN | {"s": "one; two;;  "}, steps={"field": "s", "split": ";", "type": "thought"})
+
+    assert [(step.type, step.content) for step in trace.steps] == [("thought", "one"), ("thought", "two")]
+
+
+def test_a_list_of_texts_or_of_steps_works_too():
+    trace = mapped(
+        FOREIGN | {"s": ["one\nline", {"content": "two"}, {"i": 9, "type": "check", "content": "3"}]}
+    )
+
+    assert [(step.i, step.type, step.content) for step in trace.steps] == [
+        (0, "reasoning", "one\nline"),
+        (1, "reasoning", "two"),
+        (9, "check", "3"),
+    ]
+
+
+def test_named_fields_are_kept_in_meta():
+    trace = mapped(FOREIGN | {"level": {"name": "easy"}}, meta=("level.name", "a"))
+
+    assert trace.meta == {"level.name": "easy", "a": "5"}
+
+
+@pytest.mark.parametrize(
+    ("record", "changes", "message"),
+    [
+        ({"a": "5", "s": "x"}, {}, "field 'q' has no 'q': the keys there are ['a', 's']"),
+        (FOREIGN, {"prompt": {"field": "q.text"}}, "field 'q.text' has no 'text': there is 'What is 2 + 3?'"),
+        (FOREIGN | {"q": ["x"]}, {"prompt": {"field": "q.3"}}, "has no '3': there is a list of 1"),
+        (FOREIGN | {"q": None}, {}, "prompt from 'q' is None, expected a text or an integer"),
+        (FOREIGN | {"a": True}, {}, "final_answer from 'a' is True"),
+        (FOREIGN | {"a": 0.5}, {}, "final_answer from 'a' is 0.5"),
+        (FOREIGN, {"final_answer": {"field": "a", "pattern": "#### (.*)"}}, "without a match of '#### (.*)'"),
+        (FOREIGN | {"s": [3.5]}, {}, "steps[0] from 's' is 3.5"),
+        (FOREIGN | {"s": [{"text": "x"}]}, {}, "steps[0] has the keys ['text'], expected `content`"),
+        (FOREIGN, {"meta": ("lvl",)}, "field 'lvl' has no 'lvl'"),
+    ],
+)
+def test_a_record_that_does_not_fit_the_mapping_is_named_with_field_and_value(record, changes, message):
+    error = failure(mapped, record, **changes)
+
+    assert error.code == "mapping"
+    assert message in error.message
+
+
+@pytest.mark.parametrize("record", [FOREIGN | {"s": " \n "}, FOREIGN | {"q": "  "}, FOREIGN | {"s": []}])
+def test_what_a_mapping_gives_must_keep_the_contract(record):
+    assert failure(mapped, record).code == "contract"
+
+
+def test_a_format_reads_no_other():
+    sft = JsonlSource(kind="jsonl", path="x", format="tunix_sft")
+
+    assert failure(to_trace, RAW, sft).code == "mapping"

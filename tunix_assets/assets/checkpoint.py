@@ -1,0 +1,100 @@
+"""The asset `checkpoint`."""
+
+from typing import TypeVar
+
+import dagster as dg
+from pydantic import BaseModel
+
+from asset_checks.checkpoint import read_metrics
+from tunix_assets.inputs import audited_input, clear_failures
+from tunix_assets.metadata import curve, inline_table
+from tunix_assets.partitions import DATASET_VERSIONS
+from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_ml.contracts.tokens import TokensManifest
+from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity, TrainConfig
+from tunix_ml.provenance import source_digest
+from tunix_ml.store import Snapshot, Store
+
+ENGINE_PARTS = ("contracts", "exports", "modeling", "training")
+Part = TypeVar("Part", bound=BaseModel)
+
+
+class CheckpointConfig(TrainConfig, ExecutionConfig, dg.Config):
+    """The run configuration of `checkpoint`."""
+
+
+@dg.asset(
+    deps=["tokenized_examples"],
+    group_name="training",
+    partitions_def=DATASET_VERSIONS,
+    code_version=source_digest(*ENGINE_PARTS),
+    kinds={"jax"},
+    pool="accelerator",
+)
+def checkpoint(
+    context: dg.AssetExecutionContext,
+    config: CheckpointConfig,
+    store: StoreResource,
+    worker: WorkerResource,
+) -> dg.MaterializeResult[None]:
+    """A model trained on one dataset version with the recipe of the configuration.
+
+    Data, tokens, model, optimizer, seed and code identify the run. The same identity again resumes a run that
+    was cut short, from its last good checkpoint, or adopts a finished one; any other setting is another run.
+    """
+    with clear_failures():
+        tokens = audited_input(context, store.store(), "tokenized_examples").snapshot
+        identity = _identity(context.partition_key, tokens, config)
+        execution = _part(config, ExecutionConfig)
+        context.log.info(f"run {identity.run_id()}")
+        job = {
+            "home": str(store.store().home),
+            "identity": identity.model_dump(mode="json"),
+            "execution": execution.model_dump(mode="json"),
+        }
+        worker.run(context, "tunix_ml.training", job)
+        return _publish(store.store(), identity)
+
+
+def _identity(dataset_version: str, tokens: Snapshot, config: CheckpointConfig) -> RunIdentity:
+    manifest = TokensManifest.read(tokens.file("tokens.json"))
+    return RunIdentity(
+        dataset_version=dataset_version,
+        dataset_digest=manifest.dataset_digest,
+        export_digest=manifest.export_digest,
+        tokens_digest=tokens.digest,
+        template=manifest.template,
+        train=_part(config, TrainConfig),
+        code_version=source_digest(*ENGINE_PARTS),
+    )
+
+
+def _part(config: CheckpointConfig, part: type[Part]) -> Part:
+    return part.model_validate({name: getattr(config, name) for name in part.model_fields})
+
+
+def _publish(store: Store, identity: RunIdentity) -> dg.MaterializeResult[None]:
+    run = store.run(identity.run_id())
+    record = CheckpointRecord.read(run.path / "checkpoint.json")
+    parents = {"tokenized_examples": identity.tokens_digest, "model": record.model_digest}
+    slot = store.slot("checkpoint", identity.dataset_version)
+    with slot.publish(parents=parents, code_version=identity.code_version) as draft:
+        (draft.path / "checkpoint.json").write_bytes(record.to_json())
+    metrics = read_metrics(run)
+    settings = [(name, value) for name, value in identity.train.model_dump().items()]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(record.model_digest),
+        metadata={
+            "run_id": run.run_id,
+            "loss_curve": curve([row.loss for row in metrics], title="training loss, nats per token"),
+            "final_loss": record.final_loss,
+            "validation_loss": record.validation_loss,
+            "parameters": record.num_params,
+            "train_time_s": round(record.train_time_s, 1),
+            "device": record.device,
+            "settings": inline_table(["setting", "value"], settings),
+            "model_digest": record.model_digest,
+            "content_digest": draft.snapshot.digest,
+            "path": dg.MetadataValue.path(run.path),
+        },
+    )

@@ -1,0 +1,46 @@
+"""The asset `dataset`."""
+
+import dagster as dg
+
+from tunix_assets.inputs import clear_failures
+from tunix_assets.metadata import column_schema, inline_table, samples
+from tunix_assets.partitions import DATASET_VERSIONS
+from tunix_assets.resources import StoreResource
+from tunix_ml.contracts.trace import TRACES_SCHEMA
+from tunix_ml.datasets.build import build_dataset, code_version
+from tunix_ml.datasets.catalog import load_recipe
+from tunix_ml.datasets.read import Dataset
+
+
+@dg.asset(
+    group_name="datasets",
+    partitions_def=DATASET_VERSIONS,
+    code_version=code_version(),
+    kinds={"parquet"},
+    metadata=column_schema(TRACES_SCHEMA),
+)
+def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
+    """Reasoning traces, validated, split and immutable.
+
+    A partition is one dataset version of the catalog, `golden-v2`. Its recipe in `data/` says where the
+    traces come from. Lines that are no valid trace stand in the rejects table with their line number and the reason;
+    the asset fails when there are more than the recipe allows. A version never changes its content.
+    """
+    with clear_failures():
+        entry = load_recipe(context.partition_key, store.store().home)
+        built = Dataset(build_dataset(store.store(), entry, report=context.log.info))
+        manifest = built.manifest
+        examples = [{"prompt": row.trace.prompt, "answer": row.trace.final_answer} for row in built.rows[:5]]
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(built.snapshot.digest),
+            metadata={
+                "traces": manifest.trace_count,
+                "rejected": manifest.reject_count,
+                "splits": inline_table(["split", "traces"], list(manifest.splits.items())),
+                "families": inline_table(["family", "traces"], list(manifest.stats["families"].items())),
+                "questions": samples(examples, "prompt", "answer"),
+                "card": dg.MetadataValue.md((built.snapshot.file("README.md")).read_text(encoding="utf-8")),
+                "content_digest": built.snapshot.digest,
+                "path": dg.MetadataValue.path(built.snapshot.path),
+            },
+        )

@@ -1,0 +1,58 @@
+"""The asset `leaderboard`."""
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from tunix_assets.inputs import clear_failures
+from tunix_assets.metadata import column_schema, inline_table
+from tunix_assets.resources import StoreResource
+from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
+from tunix_ml.provenance import source_digest
+from tunix_ml.registry.leaderboard import publish_leaderboard
+
+_SUMMARY = """
+    SELECT coalesce(rank::VARCHAR, '-'), evaluation_set, recipe, template,
+           coalesce(format('{:.3f}', primary_score), '-'),
+           coalesce(format('{:.3f} to {:.3f}', ci95_low, ci95_high), '-'), n_items, status
+    FROM leaderboard
+"""
+_COLUMNS = ["rank", "asked", "recipe", "template", "score", "95 % interval", "n", "status"]
+
+
+@dg.asset(
+    deps=["eval_report"],
+    group_name="results",
+    code_version=source_digest("registry"),
+    kinds={"duckdb"},
+    metadata=column_schema(LEADERBOARD_SCHEMA),
+)
+def leaderboard(
+    context: dg.AssetExecutionContext, store: StoreResource, duckdb: DuckDBResource
+) -> dg.MaterializeResult[None]:
+    """All evaluated runs side by side, ranked among those asked the same questions and scored the same way.
+
+    A row is ranked only if every item was scored, the checks of its report passed, and dataset, predictions
+    and scorer are still those it was made with; otherwise its status says what is wrong.
+    """
+    from tunix_ml.registry.catalog import create_views, rebuild_catalog
+
+    with clear_failures(), duckdb.get_connection() as connection:
+        snapshot = publish_leaderboard(store.store())
+        rebuild_catalog(store.store())
+        create_views(connection, store.store())
+        rows = connection.execute(_SUMMARY).fetchall()
+    for row in rows:
+        context.log.info("  ".join(map(str, row)))
+    page = snapshot.path / "index.html"
+    context.log.info(f"leaderboard: {page}")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(snapshot.digest),
+        metadata={
+            "rows": len(rows),
+            "ranked": sum(row[0] != "-" for row in rows),
+            "leaderboard": inline_table(_COLUMNS, rows),
+            "page": dg.MetadataValue.path(page),
+            "content_digest": snapshot.digest,
+            "path": dg.MetadataValue.path(snapshot.path),
+        },
+    )

@@ -1,0 +1,40 @@
+"""The one partition dimension: dataset versions, as the catalog has them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.names import parse_dataset_version
+from tunix_ml.datasets.catalog import dataset_versions
+from tunix_ml.store import Store
+
+
+class DatasetVersions(dg.DynamicPartitionsDefinition):
+    """Dynamic partitions that always include the catalog's keys.
+
+    So a fresh clone, whose Dagster instance has registered nothing, knows them on the command line. The web
+    server and the daemon see registered keys only; the sensor `register_dataset_versions` registers them.
+    """
+
+    def get_partition_keys(self, *args: Any, **kwargs: Any) -> Sequence[str]:
+        """Return the registered keys and the catalog's, each once, registered ones first."""
+        registered = list(super().get_partition_keys(*args, **kwargs))
+        return registered + [key for key in catalog_keys() if key not in set(registered)]
+
+    def has_partition_key(self, partition_key: str, *args: Any, **kwargs: Any) -> bool:
+        """Say whether a key is well-formed and either in the catalog or registered."""
+        try:
+            parse_dataset_version(partition_key)
+        except ContractError:
+            return False
+        return partition_key in catalog_keys() or super().has_partition_key(partition_key, *args, **kwargs)
+
+
+def catalog_keys() -> list[str]:
+    """Return the dataset versions that the catalog has a recipe for."""
+    return dataset_versions(Store.from_environment().home)
+
+
+DATASET_VERSIONS = DatasetVersions(name="dataset_version")

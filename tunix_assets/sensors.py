@@ -1,0 +1,85 @@
+"""The sensors: they register dataset versions, and bring in what is dropped into the inbox."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+
+from tunix_assets.jobs import build_dataset
+from tunix_assets.partitions import DATASET_VERSIONS, catalog_keys
+from tunix_assets.resources import StoreResource
+from tunix_ml.datasets.inbox import Accepted, SetAside, take_file, waiting_files
+
+_INTERVAL_S = 30
+
+
+@dg.sensor(
+    minimum_interval_seconds=_INTERVAL_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def register_dataset_versions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Register every dataset version of the catalog as a partition, so that the UI offers it."""
+    registered = set(context.instance.get_dynamic_partitions(_dimension()))
+    missing = [key for key in catalog_keys() if key not in registered]
+    if not missing:
+        return dg.SkipReason("every dataset version of the catalog is registered")
+    return dg.SensorResult(dynamic_partitions_requests=[DATASET_VERSIONS.build_add_request(missing)])
+
+
+@dg.sensor(
+    job=build_dataset,
+    minimum_interval_seconds=_INTERVAL_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
+    """Make each JSONL file in `$TUNIX_HOME/inbox` a dataset version and build it.
+
+    `my-traces-v1.jsonl` becomes `my-traces-v1`. A file is taken once it has kept its size and time
+    between two looks. One that is no dataset goes to `inbox/rejected` with the reason beside it, and stops no other.
+    """
+    home = store.store().home
+    seen: dict[str, str] = json.loads(context.cursor or "{}")
+    waiting = {path: _signature(path) for path in waiting_files(home)}
+    settled = [path for path, signature in waiting.items() if seen.get(path.name) == signature]
+    taken = [take_file(path, home) for path in settled]
+    for outcome in taken:
+        context.log.info(_sentence(outcome))
+    cursor = json.dumps({path.name: mark for path, mark in waiting.items() if path not in settled})
+    accepted = [outcome for outcome in taken if isinstance(outcome, Accepted)]
+    context.update_cursor(cursor)
+    if not accepted:
+        return dg.SkipReason(
+            "; ".join(map(_sentence, taken)) or f"{len(waiting)} files are waiting to settle"
+        )
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"{outcome.file_name}:{outcome.sha256}", partition_key=outcome.dataset_version
+            )
+            for outcome in accepted
+        ],
+        dynamic_partitions_requests=[
+            DATASET_VERSIONS.build_add_request([outcome.dataset_version for outcome in accepted])
+        ],
+    )
+
+
+def _dimension() -> str:
+    name = DATASET_VERSIONS.name
+    if name is None:
+        raise ValueError("the partition dimension has no name")
+    return name
+
+
+def _signature(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _sentence(outcome: Accepted | SetAside) -> str:
+    if isinstance(outcome, Accepted):
+        return f"{outcome.file_name} became {outcome.dataset_version}"
+    return f"{outcome.file_name} was set aside: {outcome.reason}"
+
+
+SENSORS = (register_dataset_versions, inbox)

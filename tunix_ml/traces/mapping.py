@@ -1,0 +1,118 @@
+"""Decoded records to traces: raw traces and our own exports here, foreign records through a recipe."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.recipe import FieldMapping, JsonlSource, RecordMapping, StepsMapping
+from tunix_ml.contracts.trace import Trace, validate_trace
+from tunix_ml.traces import exported
+from tunix_ml.traces.decode import LineError
+
+Record = dict[str, Any]
+
+
+def to_trace(record: Record, source: JsonlSource) -> Trace:
+    """Return the trace a record holds, in the format its source declares.
+
+    Raises:
+        LineError: `mapping` if the record does not fit the format, `contract` if what it gives is no
+            valid trace.
+    """
+    return _validated(_raw_trace(record, source))
+
+
+def _raw_trace(record: Record, source: JsonlSource) -> Record:
+    if source.mapping is not None:
+        return _mapped(record, source.mapping)
+    if source.format == "tunix_sft":
+        return exported.from_tunix_sft(record)
+    return exported.from_trace_export(record) if "trace_steps" in record else record
+
+
+def _validated(raw: Record) -> Trace:
+    try:
+        return validate_trace(msgspec.convert(raw, Trace))
+    except msgspec.ValidationError as error:
+        raise LineError("contract", f"{error}{_found(raw, str(error))}") from None
+    except ContractError as error:
+        raise LineError("contract", str(error)) from None
+
+
+def _found(raw: Record, message: str) -> str:
+    """Return the value a validation message points at with its `$.path`, bounded."""
+    match = re.search(r"`\$\.([^`]+)`$", message)
+    if match is None:
+        return f", the keys are {', '.join(sorted(raw))[:160]}"
+    try:
+        value = _look_up(raw, re.sub(r"\[(\d+)\]", r".\1", match[1]))
+    except LineError:
+        return ""
+    return f", got {value!r:.80}"
+
+
+def _mapped(record: Record, mapping: RecordMapping) -> Record:
+    return {
+        "trace_version": mapping.trace_version,
+        "prompt": _text(record, mapping.prompt, name="prompt"),
+        "final_answer": _text(record, mapping.final_answer, name="final_answer"),
+        "steps": _steps(record, mapping.steps),
+        "meta": {name: _look_up(record, name) for name in mapping.meta} or None,
+    }
+
+
+def _text(record: Record, mapping: FieldMapping, *, name: str) -> str:
+    value = mapping.constant if mapping.field is None else _look_up(record, mapping.field)
+    return _extract(value, mapping, name=name)
+
+
+def _steps(record: Record, mapping: StepsMapping) -> list[Record]:
+    value = mapping.constant if mapping.field is None else _look_up(record, mapping.field)
+    if isinstance(value, list):
+        return [_step(item, mapping, index=index) for index, item in enumerate(value)]
+    pieces = re.split(mapping.split, _extract(value, mapping, name="steps"))
+    contents = [piece.strip() for piece in pieces if piece and piece.strip()]
+    return [{"i": i, "type": mapping.type, "content": content} for i, content in enumerate(contents)]
+
+
+def _step(item: Any, mapping: StepsMapping, *, index: int) -> Record:
+    fields = item if isinstance(item, dict) else {"content": item}
+    if "content" not in fields:
+        raise LineError("mapping", f"steps[{index}] has the keys {sorted(fields)!r:.80}, expected `content`")
+    content = _extract(fields["content"], mapping, name=f"steps[{index}]")
+    return {"i": index, "type": mapping.type} | fields | {"content": content}
+
+
+def _extract(value: Any, mapping: FieldMapping, *, name: str) -> str:
+    origin = f"{name} from {mapping.field!r}" if mapping.field is not None else name
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise LineError("mapping", f"{origin} is {value!r:.80}, expected a text or an integer")
+    if mapping.pattern is not None:
+        match = re.search(mapping.pattern, value)
+        if match is None or match[1] is None:
+            raise LineError("mapping", f"{origin} is {value!r:.80}, without a match of {mapping.pattern!r}")
+        value = match[1]
+    return value if mapping.remove is None else re.sub(mapping.remove, "", value)
+
+
+def _look_up(record: Any, path: str) -> Any:
+    """Return the value at a dotted path; a number counts into a list."""
+    value = record
+    for key in path.split("."):
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            raise LineError("mapping", f"field {path!r} has no {key!r}: {_shape(value)}")
+    return value
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"the keys there are {sorted(value)!r:.120}"
+    return f"there is a list of {len(value)}" if isinstance(value, list) else f"there is {value!r:.60}"
