@@ -6,9 +6,10 @@ from typing import Protocol
 
 import dagster as dg
 
-from asset_checks.outcome import Check, Outcome
+from asset_checks.outcome import Check, Outcome, Subject
 from asset_checks.subject import UNPARTITIONED, resolve_subject
 from tunix_ml.audits import record_audit
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.store import NotPublished, Store
 
 
@@ -30,23 +31,43 @@ def bind(
     return [_bind_one(check, partitions_def) for check in checks]
 
 
+def run_checks(context: dg.OpExecutionContext, checks: Iterable[Check]) -> None:
+    """Run checks outside a materialization, on the current content of the run's partition.
+
+    Dagster 1.13 has no job of partitioned checks alone, so this reports their evaluations itself. What is not
+    published is passed over, and said.
+
+    Raises:
+        dagster.Failure: nothing is published, or a check found an error.
+    """
+    results: dict[Check, dg.AssetCheckResult] = {}
+    for check in checks:
+        try:
+            results[check] = _evaluate(context, check, context.partition_key)
+        except NotPublished as error:
+            context.log.warning(f"{check.name} was not run: {error}")
+    for check, result in results.items():
+        context.log.info(
+            f"{check.asset}: {check.name}: {'passed' if result.passed else 'FAILED'}: {result.description}"
+        )
+        context.instance.report_runless_asset_event(_event(check, result, context.partition_key))
+    failed = [check.name for check, result in results.items() if is_error(result)]
+    if failed or not results:
+        reason = f"failed: {', '.join(failed)}" if failed else "nothing of it is published"
+        raise dg.Failure(description=f"{context.partition_key}: {reason}", allow_retries=False)
+
+
+def is_error(result: dg.AssetCheckResult) -> bool:
+    """Say whether a result is a failure that is more than a warning."""
+    return not result.passed and result.severity == dg.AssetCheckSeverity.ERROR
+
+
 def _bind_one(check: Check, partitions_def: dg.PartitionsDefinition[str] | None) -> dg.AssetChecksDefinition:
     def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        store: Store = context.resources.store.store()
-        key = context.partition_key if partitions_def else UNPARTITIONED
         try:
-            subject = resolve_subject(context, store, check.asset, key)
+            return _evaluate(context, check, context.partition_key if partitions_def else UNPARTITIONED)
         except NotPublished as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
-        outcome = check.function(subject)
-        record_audit(
-            subject.slot,
-            subject.snapshot.digest,
-            check=check.name,
-            passed=outcome.passed or outcome.severity == "WARN",
-            description=outcome.description,
-        )
-        return _result(outcome, subject.snapshot.digest)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions_def of a check, as of 1.13
@@ -60,10 +81,43 @@ def _bind_one(check: Check, partitions_def: dg.PartitionsDefinition[str] | None)
         )(run)
 
 
-def _result(outcome: Outcome, digest: str) -> dg.AssetCheckResult:
+def _evaluate(
+    context: dg.AssetCheckExecutionContext | dg.OpExecutionContext, check: Check, key: str
+) -> dg.AssetCheckResult:
+    store: Store = context.resources.store.store()
+    subject = resolve_subject(context, store, check.asset, key)
+    outcome = _outcome(check, subject)
+    record_audit(
+        subject.slot,
+        subject.snapshot.digest,
+        check=check.name,
+        passed=outcome.passed or outcome.severity == "WARN",
+        description=outcome.description,
+    )
     return dg.AssetCheckResult(
         passed=outcome.passed,
         severity=dg.AssetCheckSeverity[outcome.severity],
         description=outcome.description,
-        metadata={**outcome.facts, "content_digest": digest},
+        metadata={**outcome.facts, "content_digest": subject.snapshot.digest},
+    )
+
+
+def _outcome(check: Check, subject: Subject) -> Outcome:
+    """Return what a check found; that it could not read its subject is a finding too."""
+    try:
+        return check.function(subject)
+    except TunixError as error:
+        return Outcome(False, str(error))
+
+
+def _event(check: Check, result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(check.asset),
+        check_name=check.name,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
+        blocking=check.blocking,
+        partition=partition,
     )

@@ -10,7 +10,7 @@ LOSS_WINDOW = 3
 
 
 def identity_matches_the_run(subject: Subject) -> Outcome:
-    """The run's id is the fingerprint of its recorded identity, and its inputs are in the store, unchanged."""
+    """The run's id is the fingerprint of its recorded identity, and its inputs lie unchanged in the store."""
     run, record = _run(subject), _record(subject)
     identity = RunIdentity.read(run.path / "config.json")
     problems = []

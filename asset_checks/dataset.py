@@ -13,6 +13,8 @@ from tunix_ml.traces.verification import verify_generated
 def rows_keep_the_trace_contract(subject: Subject) -> Outcome:
     """Every row keeps the bounds of the trace contract; ids are unique; no required value is null."""
     table = Dataset(subject.snapshot).table
+    if not table.schema.equals(TRACES_SCHEMA):
+        return Outcome(False, f"columns are {table.schema.names}, not {TRACES_SCHEMA.names}")
     suite = expectations.trace_suite(TRACES_SCHEMA)
     return expectations.validate(expectations.flatten_traces(table), suite, subject="traces")
 

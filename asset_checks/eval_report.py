@@ -11,7 +11,7 @@ from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
 from tunix_ml.evaluation.report import METRICS, eval_slot, read_eval
 from tunix_ml.evaluation.statistics import paired_difference
 from tunix_ml.registry.leaderboard import collect_leaderboard
-from tunix_ml.store import Slot
+from tunix_ml.store import Slot, Snapshot
 
 SHUFFLED_TOLERANCE = 0.05
 
@@ -64,7 +64,7 @@ def means_follow_from_the_items(subject: Subject) -> Outcome:
     problems = []
     for name, metric in report.metrics.items():
         values = [row[name] for row in rows if row[name] is not None]
-        mean = math.fsum(values) / len(values)
+        mean = math.fsum(values) / max(len(values), 1)
         if not math.isclose(mean, metric.mean, abs_tol=1e-12) or len(values) != metric.n:
             problems.append(
                 f"{name} is {metric.mean} over {metric.n}, the items give {mean} over {len(values)}"
@@ -80,12 +80,15 @@ def means_follow_from_the_items(subject: Subject) -> Outcome:
 def score_has_not_regressed(subject: Subject) -> Outcome:
     """The score is not credibly below the best valid run's on the same items, by a paired 95 % interval."""
     report = _report(subject)
+    if report.coverage < 1:
+        missing = report.n_items - report.n_scored
+        return Outcome(False, f"{missing} of {report.n_items} items have no score to compare", {}, "WARN")
     best = _best_other(subject, report)
     if best is None:
         return Outcome(
             True, "no other valid run on these items to compare with", {"n": report.n_items}, "WARN"
         )
-    mine, theirs = _correct(subject.slot), _correct(best)
+    mine, theirs = _correct(subject.snapshot), _correct(best.resolve())
     difference = paired_difference(
         [mine[item] for item in sorted(mine)], [theirs[item] for item in sorted(mine)]
     )
@@ -118,9 +121,9 @@ def _best_other(subject: Subject, report: EvalReport) -> Slot | None:
     return eval_slot(subject.store.run(best["run_id"]), best["evaluation_set"])
 
 
-def _correct(slot: Slot) -> dict[str, float]:
-    table = pq.read_table(slot.resolve().file("item_scores.parquet"))
-    return {row["item_id"]: row["answer_correctness"] or 0.0 for row in table.to_pylist()}
+def _correct(snapshot: Snapshot) -> dict[str, float]:
+    table = pq.read_table(snapshot.file("item_scores.parquet"))
+    return {row["item_id"]: row["answer_correctness"] for row in table.to_pylist()}
 
 
 def _report(subject: Subject) -> EvalReport:

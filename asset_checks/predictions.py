@@ -1,5 +1,6 @@
 """Facts about predictions."""
 
+import msgspec
 import pyarrow.parquet as pq
 
 from asset_checks import expectations
@@ -15,10 +16,12 @@ MAX_LENGTH_STOPS = 0.05
 
 
 def predictions_keep_their_contract(subject: Subject) -> Outcome:
-    """The predictions table has its declared columns without a null, and each item once."""
+    """The table has its declared columns without a null, each item once, and the lines say the same."""
     table = pq.read_table(subject.snapshot.file("predictions.parquet"))
     if not table.schema.equals(PREDICTIONS_SCHEMA):
         return Outcome(False, f"columns are {table.schema.names}, not {PREDICTIONS_SCHEMA.names}")
+    if table.to_pylist() != [msgspec.to_builtins(row) for row in _read(subject).rows]:
+        return Outcome(False, "predictions.parquet and predictions.jsonl differ")
     suite = [
         *expectations.not_null(PREDICTIONS_SCHEMA),
         expectations.Expected("ExpectColumnValuesToBeUnique", {"column": "item_id"}),
@@ -68,12 +71,14 @@ def model_is_the_trained_one(subject: Subject) -> Outcome:
 
 def few_reach_the_length_limit(subject: Subject) -> Outcome:
     """At most 5 % of the texts were cut at max_new_tokens; a model that never ends has not learned EOS."""
-    meta = _read(subject).meta
-    share = meta.num_length_stops / meta.num_items
+    predictions = _read(subject)
+    limit, num_items = predictions.meta.max_new_tokens, len(predictions.rows)
+    num_cut = sum(row.finish_reason == "length" for row in predictions.rows)
+    share = num_cut / max(num_items, 1)
     return Outcome(
         share <= MAX_LENGTH_STOPS,
-        f"{meta.num_length_stops} of {meta.num_items} texts were cut at {meta.max_new_tokens} tokens",
-        {"share_cut": share, "max_new_tokens": meta.max_new_tokens},
+        f"{num_cut} of {num_items} texts were cut at {limit} tokens",
+        {"share_cut": share, "max_new_tokens": limit},
         "WARN",
     )
 

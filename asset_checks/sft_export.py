@@ -6,7 +6,7 @@ from asset_checks.outcome import Check, Outcome, Subject, all_hold
 from tunix_ml.contracts.export import EXPORT_FORMATS, ExportManifest
 from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.datasets.read import read_dataset
-from tunix_ml.evaluation.extract import extract_answer
+from tunix_ml.evaluation.extract import extract_answer, is_well_formed
 from tunix_ml.evaluation.normalise import normalise_text
 from tunix_ml.exports.render import read_export
 from tunix_ml.exports.templates import template
@@ -35,11 +35,11 @@ def completions_hold_the_answer(subject: Subject) -> Outcome:
     answers = {row.trace_id: row.trace.final_answer for row in dataset.rows}
     problems = []
     for record in _examples(subject):
-        answer = extract_answer(record["response"], chosen).answer
-        if answer is None or normalise_text(answer) != normalise_text(answers[record["id"]]):
-            problems.append(
-                f"{record['id']}: extracted {answer!r:.60}, the answer is {answers[record['id']]!r:.60}"
-            )
+        found, expected = extract_answer(record["response"], chosen).answer, answers.get(record["id"])
+        if found is None or expected is None or normalise_text(found) != normalise_text(expected):
+            problems.append(f"{record['id']}: extracted {found!r:.60}, the answer is {expected!r:.60}")
+        elif not is_well_formed(record["response"], chosen):
+            problems.append(f"{record['id']}: {record['response']!r:.120} is not well-formed")
     return all_hold(problems, subject="completions", facts={"num_completions": len(answers)})
 
 

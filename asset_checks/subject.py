@@ -1,6 +1,6 @@
 """Where each asset's content lies in the store: which slot, and which content of it a Dagster run means."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import dagster as dg
 
@@ -9,6 +9,8 @@ from tunix_ml.contracts.names import evaluation_set_name
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.evaluation.report import eval_slot, predictions_slot
 from tunix_ml.store import RunDirectory, Slot, Store
+
+Context: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 RUN_SLOTS = {"predictions": predictions_slot, "eval_report": eval_slot}
 UNPARTITIONED = "all"
@@ -21,9 +23,7 @@ class Materialized(NamedTuple):
     tunix_run_id: str | None
 
 
-def materialized_here(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, asset: str, key: str
-) -> Materialized | None:
+def materialized_here(context: Context, asset: str, key: str) -> Materialized | None:
     """Return what this very Dagster run has materialized of an asset, None if it has not.
 
     Two Dagster runs may work on one dataset version with different recipes; each must go on with its own
@@ -42,9 +42,7 @@ def materialized_here(
     return None
 
 
-def resolve_subject(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, store: Store, asset: str, key: str
-) -> Subject:
+def resolve_subject(context: Context, store: Store, asset: str, key: str) -> Subject:
     """Return the content of an asset that this Dagster run means: its own, else the current one.
 
     Raises:
@@ -73,7 +71,7 @@ def current_run(store: Store, dataset_version: str) -> RunDirectory:
 
 
 def _run_of(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    context: Context,
     store: Store,
     asset: str,
     key: str,

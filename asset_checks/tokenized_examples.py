@@ -1,5 +1,6 @@
 """Facts about the token rows that a model is trained on."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,16 +16,20 @@ from tunix_ml.exports.render import read_export
 from tunix_ml.exports.tokenizer import Tokenizer, load_tokenizer
 from tunix_ml.store import Snapshot
 
+_CELLS = ("input_ids", "loss_mask", "segment_ids", "positions")
+
 
 class Supervision(NamedTuple):
     """The cells of one example in its row."""
 
     trace_id: str
     split: str
+    row: int
+    num_prompt_tokens: int
     ids: np.ndarray
     mask: np.ndarray
     segments: np.ndarray
-    num_prompt_tokens: int
+    positions: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,12 @@ class Tokens:
         """Return the cells of each example, found through the index."""
         found = []
         for split in self.manifest.num_rows:
-            columns = [self.cells(name, split) for name in ("input_ids", "loss_mask", "segment_ids")]
+            columns = {name: self.cells(name, split) for name in _CELLS}
             for entry in self.index.filter(pa.compute.equal(self.index["split"], split)).to_pylist():
                 end = entry["start"] + entry["num_prompt_tokens"] + entry["num_completion_tokens"]
-                ids, mask, segments = (column[entry["row"], entry["start"] : end] for column in columns)
+                cells = [columns[name][entry["row"], entry["start"] : end] for name in _CELLS]
                 found.append(
-                    Supervision(entry["trace_id"], split, ids, mask, segments, entry["num_prompt_tokens"])
+                    Supervision(entry["trace_id"], split, entry["row"], entry["num_prompt_tokens"], *cells)
                 )
         return found
 
@@ -111,18 +116,35 @@ def every_completion_is_supervised(subject: Subject) -> Outcome:
         completion = example.mask[example.num_prompt_tokens :]
         if not (completion.size and completion.all()) or example.mask[: example.num_prompt_tokens].any():
             problems.append(f"{example.trace_id}: the loss mask is not the completion")
-        if example.ids[-1] != tokens.manifest.eos_token_id:
+        if not example.ids.size or example.ids[-1] != tokens.manifest.eos_token_id:
             problems.append(f"{example.trace_id}: the last label is not EOS")
-        if len(set(example.segments.tolist())) != 1:
-            problems.append(f"{example.trace_id}: the example runs over two segments")
     total = sum(int(tokens.cells("loss_mask", split).sum()) for split in tokens.manifest.num_rows)
     if total != num_supervised:
         problems.append(f"{total - num_supervised} supervised tokens belong to no example")
     return all_hold(problems, subject="loss mask", facts={"num_supervised_tokens": num_supervised})
 
 
+def examples_cannot_see_each_other(subject: Subject) -> Outcome:
+    """Each example has a segment of its own in its row, and its positions count from 0."""
+    examples = Tokens(subject.snapshot).examples()
+    problems, owners = [], Counter[tuple[str, int, int]]()
+    for example in examples:
+        segments = set(example.segments.tolist())
+        owners.update((example.split, example.row, segment) for segment in segments)
+        if len(segments) != 1 or 0 in segments:
+            problems.append(f"{example.trace_id}: the example lies in the segments {sorted(segments)}")
+        if not np.array_equal(example.positions, np.arange(len(example.ids))):
+            problems.append(f"{example.trace_id}: the positions do not count from 0")
+    problems += [
+        f"{count} examples share segment {segment} of row {row} of {split}"
+        for (split, row, segment), count in owners.items()
+        if count > 1
+    ]
+    return all_hold(problems, subject="segments", facts={"num_examples": len(examples)})
+
+
 def tokens_read_back_as_the_export(subject: Subject) -> Outcome:
-    """Decoded, what is read is the exported prompt and what is supervised is the whole exported response."""
+    """Decoded, each example is its exported prompt and response; none is missing that was not left out."""
     tokens = Tokens(subject.snapshot)
     export = subject.store.slot("sft_export", subject.dataset_version).resolve(tokens.manifest.export_digest)
     records = {
@@ -130,14 +152,19 @@ def tokens_read_back_as_the_export(subject: Subject) -> Outcome:
         for split in tokens.manifest.num_rows
         for record in read_export(export, "training_example", split)
     }
+    examples = tokens.examples()
     problems = []
-    for example in tokens.examples():
-        record = records[example.split, example.trace_id]
+    for example in examples:
+        record = records.get((example.split, example.trace_id), {"prompt": None, "response": None})
         read = tokens.tokenizer.decode(example.ids[: example.num_prompt_tokens].tolist())
         learned = tokens.tokenizer.decode(example.ids[example.mask == 1].tolist())
-        if (read, learned) != (record["prompt"], record["response"]):
-            problems.append(f"{example.trace_id}: {learned!r:.80} is not {record['response']!r:.80}")
-    return all_hold(problems, subject="round trip", facts={"num_examples": len(records)})
+        for found, expected in ((read, record["prompt"]), (learned, record["response"])):
+            if found != expected:
+                problems.append(f"{example.trace_id}: {found!r:.80} is not {expected!r:.80}")
+    num_expected = len(records) - sum(tokens.manifest.num_truncated.values())
+    if len(examples) != num_expected:
+        problems.append(f"there are {len(examples)} examples, the export gives {num_expected}")
+    return all_hold(problems, subject="round trip", facts={"num_examples": len(examples)})
 
 
 def nothing_is_truncated(subject: Subject) -> Outcome:
@@ -161,6 +188,7 @@ CHECKS = (
     Check("tokenized_examples", index_keeps_its_contract),
     Check("tokenized_examples", ids_are_in_range),
     Check("tokenized_examples", every_completion_is_supervised),
+    Check("tokenized_examples", examples_cannot_see_each_other),
     Check("tokenized_examples", tokens_read_back_as_the_export),
     Check("tokenized_examples", nothing_is_truncated),
 )

@@ -2,6 +2,10 @@
 
 import dagster as dg
 
+from asset_checks.binding import run_checks
+from asset_checks.catalog import PARTITIONED_CHECKS
+from tunix_assets.partitions import DATASET_VERSIONS
+
 build_dataset = dg.define_asset_job(
     "build_dataset",
     selection=dg.AssetSelection.assets("dataset"),
@@ -17,10 +21,18 @@ pipeline = dg.define_asset_job(
     selection=dg.AssetSelection.all(),
     description="The whole way, from a recipe to a ranked row.",
 )
-validate_only = dg.define_asset_job(
-    "validate_only",
-    selection=dg.AssetSelection.all_asset_checks() - dg.AssetSelection.checks_for_assets("leaderboard"),
-    description="Check again what is there for one dataset version, and make nothing.",
-)
+
+
+@dg.op(required_resource_keys={"store"})
+def run_all_checks(context: dg.OpExecutionContext) -> None:
+    """Run every check on what is there for the partition; fail if one that blocks does not hold."""
+    run_checks(context, PARTITIONED_CHECKS)
+
+
+@dg.job(partitions_def=DATASET_VERSIONS)
+def validate_only() -> None:
+    """Check again what is there for one dataset version, and make nothing."""
+    run_all_checks()
+
 
 JOBS = (build_dataset, train_and_evaluate, pipeline, validate_only)

@@ -41,7 +41,7 @@ _SAFE = "/:=',. -"  # what a data URI may hold unescaped inside a Markdown link,
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a Markdown table."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+    return "\n".join(lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows])
 
 
 def inline_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
@@ -76,6 +76,10 @@ def column_schema(schema: pa.Schema) -> dict[str, dg.TableSchema]:
         for column in schema
     ]
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).replace("|", "\\|").split())
 
 
 def _thinned(values: Sequence[float]) -> list[float]:

@@ -4,12 +4,14 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from tunix_ml.store import Store
+from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE
 
 WORKER_ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # 1.4 times faster steps on a CPU, see docs
@@ -41,10 +43,14 @@ class WorkerResource(dg.ConfigurableResource[Any]):
         with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
             job_file, failure_file = Path(folder, "job.json"), Path(folder, "failure.txt")
             job_file.write_text(json.dumps(job), encoding="utf-8")
-            environment = {**WORKER_ENVIRONMENT, "TUNIX_WORKER_FAILURE": str(failure_file)}
+            environment = {
+                **WORKER_ENVIRONMENT,
+                FAILURE_VARIABLE: str(failure_file),
+                PARENT_VARIABLE: str(os.getpid()),
+            }
             inherited = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT}
             try:
-                dg.PipesSubprocessClient().run(
+                _run_pipes(
                     context=context.op_execution_context,
                     command=[sys.executable, "-m", module, str(job_file)],
                     env={**inherited, **environment},
@@ -54,3 +60,11 @@ class WorkerResource(dg.ConfigurableResource[Any]):
                     raise
                 sentence = failure_file.read_text(encoding="utf-8").strip()
                 raise dg.Failure(description=sentence, allow_retries=False) from error
+
+
+def _run_pipes(**arguments: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", dg.PreviewWarning
+        )  # Pipes reads a preview property of its own, as of 1.13
+        dg.PipesSubprocessClient().run(**arguments)

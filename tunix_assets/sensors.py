@@ -35,7 +35,8 @@ def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.Senso
     """Make each JSONL file in `$TUNIX_HOME/inbox` a dataset version and build it.
 
     `my-traces-v1.jsonl` becomes `my-traces-v1`. A file is taken once it has kept its size and time
-    between two looks. One that is no dataset goes to `inbox/rejected` with the reason beside it, and stops no other.
+    between two looks. One that is no dataset goes to `inbox/rejected` with the reason beside it, and stops no
+    other.
     """
     home = store.store().home
     seen: dict[str, str] = json.loads(context.cursor or "{}")

@@ -87,7 +87,7 @@ class Snapshot:
         if name not in self.record.files:
             raise NotPublished(f"{self.path} has no file {name!r}, it has {sorted(self.record.files)}")
         if problem := self._problem(name):
-            raise CorruptArtifact(problem)
+            raise CorruptArtifact(f"{problem}; materialize {self.record.table} of {self.record.key!r} again")
         return self.path / name
 
     def verify(self) -> list[str]:

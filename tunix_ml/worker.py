@@ -1,4 +1,4 @@
-"""A worker process: it reads one job file, reports what it does, dies with its parent, and fails in a sentence.
+"""A worker process: it reads a job file, reports, dies with its parent, and fails in one sentence.
 
     python -m tunix_ml.training JOB.json
 
@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
+from tunix_ml.contracts.base import TunixError
+
 FAILURE_VARIABLE = "TUNIX_WORKER_FAILURE"
 PARENT_VARIABLE = "TUNIX_WORKER_PARENT"
 
@@ -30,21 +32,22 @@ _PIPES_VARIABLES = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
 def run_worker(main: Main) -> NoReturn:
     """Call `main` with the bytes of the job file and a way to report, and exit.
 
-    An error that this package foresaw, by its own class or as a ValueError of its own, becomes one sentence
-    on stderr; any other keeps its traceback. Either way the exit status is 1, and the file named by
-    `$TUNIX_WORKER_FAILURE` holds the sentence.
+    A TunixError, or a ValueError raised in this package, becomes one sentence on stderr; any other error
+    keeps its traceback. Either way the exit status is 1, and the file named by `$TUNIX_WORKER_FAILURE` holds
+    the sentence.
     """
     _die_with_parent()
     if len(sys.argv) != 2:
         sys.exit("usage: python -m <module> JOB.json")
+    failure: Exception | None = None
     with _reporting() as report:
         try:
             main(Path(sys.argv[1]).read_bytes(), report)
         except Exception as error:  # noqa: BLE001 - the outermost frame of a process
             failure = error
-        else:
-            sys.exit(0)
-    _fail(failure)
+    if failure:
+        _fail(failure)
+    sys.exit(0)
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -52,7 +55,7 @@ def _fail(error: Exception) -> NoReturn:
     sentence = " ".join(str(error).split()) if foreseen else f"{type(error).__name__}: {error}"
     if not foreseen:
         traceback.print_exception(error)
-    elif sentence:
+    else:
         print(sentence, file=sys.stderr)  # noqa: T201 - the command's answer
     if path := os.environ.get(FAILURE_VARIABLE):
         Path(path).write_text(sentence + "\n", encoding="utf-8")
@@ -60,7 +63,7 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _is_foreseen(error: Exception) -> bool:
-    if type(error).__module__.partition(".")[0] == __name__.partition(".")[0]:
+    if isinstance(error, TunixError):
         return True
     return isinstance(error, ValueError) and _raised_in_this_package(error.__traceback__)
 

@@ -119,7 +119,7 @@ def test_a_slot_survives_killed_writers(tmp_path: Path, nurseries: list[Nursery]
         next_number = int(announced[-1][1]) + 1 if announced else 1
         assert number_in(publish(slot, next_number)) == number_in(slot.resolve()) == next_number
         next_number += 1
-    assert len(lines(store.home / "acknowledged")) > NUM_KILLS
+    assert len(lines(store.home / "acknowledged")) > 5
     store.gc(grace_s=0)
     assert [path.name for path in slot.path.glob(".tmp-*")] == []
     assert store.verify() == []
@@ -142,7 +142,7 @@ def test_immutable_versions_survive_killed_writers(tmp_path: Path, nurseries: li
             assert number_or_none(interrupted) in {None, int(number)}
             assert number_in(publish(interrupted, int(number), immutable=True)) == int(number)
             next_number = int(number) + 1
-    assert len(lines(store.home / "acknowledged")) > NUM_KILLS
+    assert len(lines(store.home / "acknowledged")) > 5
     assert store.verify() == []
 
 

@@ -1,11 +1,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
-import textwrap
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +17,6 @@ from tunix_ml.store import (
     NotPublished,
     Slot,
     Snapshot,
-    StaleGeneration,
     Store,
     VersionConflict,
 )
@@ -49,12 +43,6 @@ def publish(
         (draft.path / "deep" / "er" / "two.txt").write_text(text * 2)
         meanwhile(draft.path)
     return draft.snapshot
-
-
-def publish_without_lease(slot: Slot, text: str, **kwargs: Any) -> Snapshot:
-    """Publish as another process would if the lease file were taken away from its holder."""
-    (slot.path / ".lease").unlink()
-    return publish(slot, text, **kwargs)
 
 
 def flip(path: Path, *, byte: int, bit: int = 0) -> None:
@@ -247,214 +235,6 @@ def test_an_immutable_version_refuses_other_content_and_names_both(slot: Slot) -
 
 def test_an_immutable_version_takes_the_same_content_again(slot: Slot) -> None:
     assert publish(slot, "same", immutable=True) == publish(slot, "same", immutable=True)
-
-
-# Damage
-
-
-def test_a_flipped_bit_in_a_file_is_reported_and_mended_by_the_same_content(slot: Slot) -> None:
-    snapshot = publish(slot, "text", immutable=True)
-    flip(snapshot.path / "one.txt", byte=2)
-
-    assert snapshot.verify()[0].startswith(f"{snapshot.path / 'one.txt'} has sha256")
-    with pytest.raises(CorruptArtifact, match="published as"):
-        slot.resolve().file("one.txt")
-    assert publish(slot, "text", immutable=True).verify() == []
-    assert slot.resolve().file("one.txt").read_text() == "text"
-    assert len(directories(slot, ".corrupt-*")) == 1
-
-
-def test_a_missing_and_a_foreign_file_are_reported(slot: Slot) -> None:
-    snapshot = publish(slot, "text")
-    (snapshot.path / "one.txt").rename(snapshot.path / "three.txt")
-
-    assert snapshot.verify() == [
-        f"{snapshot.path / 'one.txt'} is missing",
-        f"{snapshot.path / 'three.txt'} was never published",
-    ]
-
-
-def test_a_link_in_the_place_of_a_file_is_not_that_file(slot: Slot, tmp_path: Path) -> None:
-    snapshot = publish(slot, "text")
-    (snapshot.path / "one.txt").rename(tmp_path / "elsewhere.txt")
-    (snapshot.path / "one.txt").symlink_to(tmp_path / "elsewhere.txt")
-
-    with pytest.raises(CorruptArtifact, match=r"one\.txt is missing"):
-        snapshot.file("one.txt")
-
-
-def test_any_flipped_bit_in_the_record_is_reported_and_mended(slot: Slot) -> None:
-    path = publish(slot, "text", immutable=True).path / "artifact.json"
-    for byte in range(0, len(path.read_bytes()), 7):
-        flip(path, byte=byte, bit=byte % 8)
-
-        with pytest.raises(
-            CorruptArtifact, match=r"artifact\.json .* materialize dataset of 'golden-v2' again"
-        ):
-            slot.resolve()
-        assert publish(slot, "text", immutable=True) == slot.resolve()
-        assert slot.resolve().verify() == []
-
-
-def test_any_flipped_bit_in_the_pointer_is_reported_or_changes_nothing(slot: Slot) -> None:
-    snapshot, path = publish(slot, "text"), slot.path / "pointer.json"
-    sound = path.read_bytes()
-    harmless = range(sound.index(b"generation") + len('generation":'), sound.index(b',"record'))
-    for byte in set(range(len(sound))) - set(harmless):
-        flip(path, byte=byte, bit=byte % 8)
-
-        with pytest.raises(CorruptArtifact, match="materialize dataset of 'golden-v2' again"):
-            slot.resolve()
-        path.write_bytes(sound)
-    assert slot.resolve() == snapshot
-
-
-def test_a_damaged_pointer_says_how_to_go_on_and_then_the_content_is_adopted(slot: Slot) -> None:
-    snapshot = publish(slot, "text", immutable=True)
-    (slot.path / "pointer.json").write_bytes(b"")
-
-    with pytest.raises(
-        CorruptArtifact, match=r"pointer\.json is not a SlotPointer.*delete it and materialize"
-    ):
-        publish(slot, "text", immutable=True)
-    (slot.path / "pointer.json").unlink()
-    assert publish(slot, "text", immutable=True) == snapshot == slot.resolve()
-
-
-def test_a_content_that_the_pointer_misses_is_damage_and_comes_back(slot: Slot) -> None:
-    snapshot = publish(slot, "text", immutable=True)
-    snapshot.path.rename(slot.path / "elsewhere")
-
-    with pytest.raises(CorruptArtifact, match=r"artifact\.json is missing, pointer\.json points to it"):
-        slot.resolve()
-    assert publish(slot, "text", immutable=True).verify() == []
-
-
-def test_a_damaged_record_is_never_adopted_as_the_new_truth(slot: Slot) -> None:
-    snapshot = publish(slot, "text", parents={"source": "0" * 64})
-    record = snapshot.path / "artifact.json"
-    record.write_bytes(record.read_bytes().replace(b"0" * 64, b"1" + b"0" * 63))
-
-    publish(slot, "text", parents={"source": "0" * 64})
-
-    assert slot.resolve().record.parents == {"source": "0" * 64}
-
-
-def test_verify_of_the_store_tells_every_damage_and_goes_on(store: Store) -> None:
-    slots = [store.slot("dataset", f"golden-v{number}") for number in range(4)]
-    for slot in slots:
-        publish(slot, "text")
-    flip(slots[0].path / "pointer.json", byte=3)
-    flip(slots[1].resolve().path / "artifact.json", byte=3)
-    flip(slots[2].resolve().path / "one.txt", byte=3)
-
-    problems = store.verify()
-
-    assert [f"golden-v{number}" in problem for number, problem in enumerate(problems)] == [True] * 3
-
-
-def test_verify_of_a_sound_or_empty_store_has_nothing_to_tell(store: Store, slot: Slot) -> None:
-    assert store.verify() == []
-    publish(slot, "text")
-    (store.home / "lake" / "dataset" / "note.txt").write_text("not an artifact")
-
-    assert store.verify() == []
-    assert store.slots() == [slot]
-
-
-# Two writers
-
-
-def test_two_processes_publish_to_one_slot_one_after_the_other(store: Store, slot: Slot) -> None:
-    script = textwrap.dedent(
-        """
-        import sys; from pathlib import Path; from tunix_ml.store import Store
-        sys.stdin.readline()
-        for number in range(20):
-            with Store(Path(sys.argv[1])).slot("dataset", "golden-v2").publish() as draft:
-                (draft.path / "one.txt").write_text(f"{sys.argv[2]} {number}")
-        """
-    )
-    writers = [
-        subprocess.Popen([sys.executable, "-c", script, str(store.home), name], stdin=subprocess.PIPE)
-        for name in "ab"
-    ]
-    for writer in writers:
-        writer.communicate(b"\n", timeout=60)
-
-    assert [writer.returncode for writer in writers] == [0, 0]
-    assert slot.pointer().generation == 40
-    assert store.verify() == []
-
-
-def test_a_writer_waits_for_the_one_before_it(slot: Slot) -> None:
-    inside = threading.Event()
-
-    def slow() -> None:
-        with slot.publish() as draft:
-            inside.set()
-            time.sleep(0.2)
-            (draft.path / "one.txt").write_text("slow")
-
-    thread = threading.Thread(target=slow)
-    thread.start()
-    inside.wait()
-    second = publish(slot, "second")
-    thread.join()
-
-    assert slot.resolve() == second
-    assert slot.pointer().generation == 2
-
-
-def test_a_writer_that_waited_too_long_names_the_other(slot: Slot) -> None:
-    with pytest.raises(LeaseHeld, match=rf'golden-v2 is being written by .*"pid": {os.getpid()}'):
-        publish(slot, "first", meanwhile=lambda _: publish(slot, "second", lease_timeout_s=0.1))
-
-
-def test_an_orphan_cannot_overwrite_what_was_published_meanwhile(slot: Slot) -> None:
-    publish(slot, "old")
-
-    with pytest.raises(StaleGeneration, match=r"generation=1.*generation=2"):
-        publish(slot, "orphan", meanwhile=lambda _: publish_without_lease(slot, "new"))
-
-    assert slot.resolve().file("one.txt").read_text() == "new"
-    assert slot.resolve().verify() == []
-
-
-def test_an_orphan_does_not_harm_a_content_that_was_mended_meanwhile(slot: Slot) -> None:
-    (publish(slot, "same").path / "one.txt").write_text("damaged")
-
-    def mend(draft: Path) -> None:
-        publish_without_lease(slot, "same", code_version="mended")
-
-    with pytest.raises(StaleGeneration):
-        publish(slot, "same", code_version="orphan", meanwhile=mend)
-    assert slot.resolve().record.code_version == "mended"
-    assert slot.resolve().verify() == []
-
-
-def test_an_orphan_cannot_publish_where_the_pointer_was_taken_away(slot: Slot) -> None:
-    publish(slot, "old")
-
-    with pytest.raises(StaleGeneration):
-        publish(slot, "orphan", meanwhile=lambda _: (slot.path / "pointer.json").unlink())
-
-
-def test_a_reader_never_sees_a_mixture(store: Store, slot: Slot) -> None:
-    writer = threading.Thread(target=lambda: [publish(slot, f"{number} " * 3_000) for number in range(50)])
-    publish(slot, "first ")
-    writer.start()
-    seen = set()
-    while writer.is_alive():
-        snapshot = slot.resolve()
-        words = {word for name in snapshot.record.files for word in snapshot.file(name).read_text().split()}
-        assert snapshot.verify() == []
-        assert len(words) == 1
-        seen |= words
-    writer.join()
-
-    assert len(seen) > 3
-    assert slot.pointer().generation == 51
 
 
 # The order in which things reach the disk

@@ -23,7 +23,7 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
     """Reasoning traces, validated, split and immutable.
 
     A partition is one dataset version of the catalog, `golden-v2`. Its recipe in `data/` says where the
-    traces come from. Lines that are no valid trace stand in the rejects table with their line number and the reason;
+    traces come from. Lines that are no valid trace stand in the rejects table with line number and reason;
     the asset fails when there are more than the recipe allows. A version never changes its content.
     """
     with clear_failures():

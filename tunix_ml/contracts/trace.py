@@ -99,13 +99,22 @@ def validate_trace(trace: Trace) -> Trace:
     for name, text in texts.items():
         if not text.strip():
             raise ContractError(f"{name} must not be blank")
+    record = trace.record()
     try:
-        canonical = canonical_json(trace.record())
+        canonical_json(record)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"the trace has no canonical JSON form: {error}") from error
-    if b"\\u0000" in canonical:
+    if _holds_nul(record):
         raise ContractError("the trace holds a NUL character")
     return trace
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(map(_holds_nul, value)) or any(map(_holds_nul, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_nul, value))
 
 
 def to_table(rows: Iterable[DatasetTrace]) -> pa.Table:
@@ -147,4 +156,5 @@ def _from_row(row: dict[str, Any]) -> DatasetTrace:
         trace = msgspec.convert({**fields, "meta": meta}, Trace)
     except msgspec.ValidationError as error:
         raise ContractError(f"trace {row['trace_id']}: {error}") from error
+    validate_trace(trace)
     return DatasetTrace(row["trace_id"], row["split"], trace, row["source"], row["source_line"])

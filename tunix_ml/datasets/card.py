@@ -1,6 +1,7 @@
 """The dataset card: what a dataset version is, for a person to read."""
 
 from tunix_ml.contracts.manifest import DatasetManifest
+from tunix_ml.contracts.trace import SPLITS
 
 
 def render_card(manifest: DatasetManifest) -> str:
@@ -17,7 +18,7 @@ def render_card(manifest: DatasetManifest) -> str:
             f" {manifest.reject_count:,} rejected",
             f"* Built: {manifest.created_at} by code `{manifest.code_version[:16]}`",
             "",
-            *_table("Split", "Traces", {name: f"{count:,}" for name, count in manifest.splits.items()}),
+            *_table("Split", "Traces", {name: f"{manifest.splits[name]:,}" for name in SPLITS}),
             *_table("Family", "Traces", {k: f"{v:,}" for k, v in manifest.stats["families"].items()}),
             *_table("Length", "min / mean / max", _lengths(manifest)),
             "| Source | Records | sha256 |",

@@ -66,7 +66,7 @@ def _recipe_files(home: Path) -> dict[str, Path]:
 
 def _parse(path: Path) -> DatasetRecipe:
     try:
-        return DatasetRecipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return DatasetRecipe.model_validate(yaml.safe_load(path.read_bytes()))
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:

@@ -10,6 +10,8 @@ _NUMBER = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+|\d+)?(?P<decimals>\.\d+)?(?:/(?P<divisor>\d+))?\s*(?P<percent>%?)"
 )
 _MAX_LENGTH = 200
+# Unicode's compatibility form would make `10²` a 102 and `1½` an 11/2.
+_POSITIONAL = ("<super>", "<sub>", "<fraction>")
 _MINUS_SIGNS = str.maketrans({"−": "-", "–": "-"})  # noqa: RUF001 - the signs people type
 
 
@@ -43,5 +45,6 @@ def answers_equal(given: str, expected: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).translate(_MINUS_SIGNS).strip()
+    is_positional = any(unicodedata.decomposition(char).startswith(_POSITIONAL) for char in text)
+    text = unicodedata.normalize("NFC" if is_positional else "NFKC", text).translate(_MINUS_SIGNS).strip()
     return text.removesuffix(".").rstrip()

@@ -66,7 +66,9 @@ class PairedDifference(NamedTuple):
 
 
 def paired_difference(scores: Sequence[float], baseline: Sequence[float]) -> PairedDifference:
-    """Return how much better the scores are than the baseline's, item by item.
+    """Return how much better the scores, in 0..1, are than the baseline's, item by item.
+
+    A single item has no spread to judge by; its interval is everything possible.
 
     Raises:
         ValueError: the two do not have the same number of items, or have none.
@@ -77,5 +79,7 @@ def paired_difference(scores: Sequence[float], baseline: Sequence[float]) -> Pai
         raise ValueError(f"a paired difference needs the same items, got {len(scores)} and {len(baseline)}")
     differences = [mine - theirs for mine, theirs in zip(scores, baseline, strict=True)]
     mean = math.fsum(differences) / len(differences)
+    if len(differences) == 1:
+        return PairedDifference(mean, -1.0, 1.0)
     half = Z_95 * standard_error(differences)
     return PairedDifference(mean, mean - half, mean + half)

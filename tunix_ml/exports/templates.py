@@ -14,7 +14,7 @@ class Template:
 
     `prompt_text` is what the model reads, `completion_text` what it learns to write after it; the two meet
     at a line end, so that they can be tokenized apart. `grammar` matches a whole well-formed completion and
-    captures the answer; `answer` finds the answer in any text.
+    captures the answer; `answer` finds the answer, with the white space around it, in any text.
     """
 
     name: TemplateName
@@ -41,8 +41,9 @@ class Template:
         return record_digest([self.name, *parts, self.grammar.pattern, self.answer.pattern])
 
 
-_ANSWER_TAG = re.compile(r"<answer>\s*((?:(?!</?answer>).)*?)\s*</answer>", re.DOTALL)
-_ANSWER_LINE = re.compile(r"^Answer:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+# White space around an answer is taken along: a pattern that skips it needs cubic time on a run of newlines.
+_ANSWER_TAG = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
+_ANSWER_LINE = re.compile(r"^Answer:[ \t]*(\S.*)$", re.MULTILINE)
 
 _TEMPLATES = {
     template.name: template
@@ -54,8 +55,8 @@ _TEMPLATES = {
             step_format="{step}\n",
             answer_format="<answer>{answer}</answer>",
             grammar=re.compile(
-                r"<reasoning>(?=\s*\S)(?:(?!</?reasoning>|</?answer>).)+</reasoning>\s*"
-                r"<answer>(?=\s*\S)((?:(?!</?reasoning>|</?answer>).)+)</answer>\s*",
+                r"<reasoning>(?=\s*(?!</reasoning>)\S)(?:(?!</?reasoning>|</?answer>).)+</reasoning>\s*"
+                r"<answer>(?=\s*(?!</answer>)\S)((?:(?!</?reasoning>|</?answer>).)+)</answer>\s*",
                 re.DOTALL,
             ),
             answer=_ANSWER_TAG,
@@ -77,7 +78,9 @@ _TEMPLATES = {
             reasoning_format="",
             step_format="",
             answer_format="<answer>{answer}</answer>",
-            grammar=re.compile(r"<answer>(?=\s*\S)((?:(?!</?answer>).)+)</answer>\s*", re.DOTALL),
+            grammar=re.compile(
+                r"<answer>(?=\s*(?!</answer>)\S)((?:(?!</?answer>).)+)</answer>\s*", re.DOTALL
+            ),
             answer=_ANSWER_TAG,
         ),
     )

@@ -31,14 +31,14 @@ class Loop(NamedTuple):
     """What changes from token to token.
 
     Attributes:
-        count: tokens written to `written` in every row.
+        num_written: tokens in every row of `written`.
         token: the next token of each row, already chosen, shape (batch,).
         is_finished: rows whose end token is written, shape (batch,).
         written: shape (batch, room), padding after the end.
         cache: keys and values of all tokens before `token`.
     """
 
-    count: jax.Array
+    num_written: jax.Array
     token: jax.Array
     is_finished: jax.Array
     written: jax.Array
@@ -54,7 +54,7 @@ def decode_greedily(
     eos_token_id: int,
     pad_token_id: int,
     batch_size: int,
-    report: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None],
 ) -> list[Completion]:
     """Continue every prompt with the likeliest token until the end token or the limit.
 
@@ -112,17 +112,17 @@ def _decode(
         mask = is_real[:, None, :] & (slots <= queries[:, None])
         positions = jnp.maximum(queries - num_padding[:, None], 0)
         output = decoder.hidden(ids, positions=positions, mask=mask, cache=cache, slot=slot)
-        return jnp.argmax(decoder.logits(output.hidden[:, -1]), axis=-1), output.cache
+        return jnp.argmax(decoder.logits(output.hidden[:, -1]), axis=-1), output.cache or cache
 
     def is_going_on(loop: Loop) -> jax.Array:
-        return (loop.count < max_new_tokens) & ~jnp.all(loop.is_finished)
+        return (loop.num_written < max_new_tokens) & ~jnp.all(loop.is_finished)
 
     def write_and_go_on(loop: Loop) -> Loop:
         token = jnp.where(loop.is_finished, eos_token_id, loop.token)
-        written = jax.lax.dynamic_update_slice(loop.written, token[:, None], (0, loop.count))
+        written = jax.lax.dynamic_update_slice(loop.written, token[:, None], (0, loop.num_written))
         is_finished = loop.is_finished | (token == eos_token_id)
-        following, cache = next_token(token[:, None], loop.cache, length + loop.count)
-        return Loop(loop.count + 1, following, is_finished, written, cache)
+        following, cache = next_token(token[:, None], loop.cache, length + loop.num_written)
+        return Loop(loop.num_written + 1, following, is_finished, written, cache)
 
     token, cache = next_token(input_ids, network.new_cache(batch_size=batch_size, num_slots=length + room), 0)
     is_idle = jnp.arange(batch_size) >= num_rows

@@ -72,8 +72,10 @@ class RMSNorm(nnx.Module):  # type: ignore[misc]
         self.eps = eps
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Return the scaled states, shape unchanged."""
         variance = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
-        return x * jax.lax.rsqrt(variance + self.eps) * self.scale[...]
+        scale: jax.Array = self.scale[...]
+        return x * jax.lax.rsqrt(variance + self.eps) * scale
 
 
 class Attention(nnx.Module):  # type: ignore[misc]
@@ -93,6 +95,7 @@ class Attention(nnx.Module):  # type: ignore[misc]
     def __call__(
         self, x: jax.Array, attending: Attending, cache: LayerCache | None
     ) -> tuple[jax.Array, LayerCache | None]:
+        """Return the mixed states, shape (batch * length, hidden_size), and the cache with this input."""
         config = self.config
         batch, _, length, _ = attending.cosines.shape
         projections = (self.q_proj, self.k_proj, self.v_proj)
@@ -125,6 +128,7 @@ class FeedForward(nnx.Module):  # type: ignore[misc]
         self.down_proj = Linear(inner, width, stddev=stddev, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Return new states, shape (batch * length, hidden_size)."""
         gate, up = _products(x, self.gate_proj.kernel[...], self.up_proj.kernel[...])
         return product(jax.nn.silu(gate) * up, self.down_proj.kernel[...])
 
@@ -141,6 +145,7 @@ class Layer(nnx.Module):  # type: ignore[misc]
     def __call__(
         self, x: jax.Array, attending: Attending, cache: LayerCache | None
     ) -> tuple[jax.Array, LayerCache | None]:
+        """Return the states after this layer, shape (batch * length, hidden_size), and its cache."""
         mixed, cache = self.self_attn(self.input_layernorm(x), attending, cache)
         x = x + mixed
         return x + self.mlp(self.post_attention_layernorm(x)), cache
@@ -228,19 +233,19 @@ class Network:
         """Return the decoder with these parameters."""
         structure, paths = _structure(self.config)
         flat = [(path, params[_name(path)]) for path in paths]
-        return nnx.merge(structure, nnx.from_flat_state(flat))
+        decoder: Decoder = nnx.merge(structure, nnx.from_flat_state(flat))
+        return decoder
 
     def abstract_params(self) -> dict[str, jax.ShapeDtypeStruct]:
         """Return the shape and type of every parameter."""
-        return jax.eval_shape(self.init, jax.random.key(0))
+        shapes: dict[str, jax.ShapeDtypeStruct] = jax.eval_shape(self.init, jax.random.key(0))
+        return shapes
 
     def new_cache(self, *, batch_size: int, num_slots: int) -> Cache:
         """Return an empty cache."""
         config = self.config
         shape = (batch_size, config.num_key_value_heads, num_slots, config.head_dim)
-        return tuple(
-            LayerCache(jnp.zeros(shape), jnp.zeros(shape)) for _ in range(config.num_hidden_layers)
-        )
+        return tuple(LayerCache(jnp.zeros(shape), jnp.zeros(shape)) for _ in range(config.num_hidden_layers))
 
 
 def segment_mask(segment_ids: jax.Array) -> jax.Array:
@@ -272,9 +277,7 @@ def _product_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[
     return x @ kernel, (x, kernel)
 
 
-def _product_backward(
-    saved: tuple[jax.Array, jax.Array], gradient: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def _product_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
     return gradient @ kernel.T, x.T @ gradient
 
@@ -303,9 +306,7 @@ def _rotate(x: jax.Array, attending: Attending) -> jax.Array:
     """Turn each pair by its angle; as in Hugging Face, the pairs are the two halves of a head."""
     first, second = jnp.split(x, 2, axis=-1)
     cosines, sines = attending.cosines, attending.sines
-    return jnp.concatenate(
-        [first * cosines - second * sines, second * cosines + first * sines], axis=-1
-    )
+    return jnp.concatenate([first * cosines - second * sines, second * cosines + first * sines], axis=-1)
 
 
 def _attend_causally(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.Array:

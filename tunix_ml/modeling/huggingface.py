@@ -1,4 +1,4 @@
-"""The exchange format: a Hugging Face folder with `config.json`, `model.safetensors`, `generation_config.json`.
+"""The exchange format: a Hugging Face folder of configuration and safetensors.
 
 The tokenizer's files lie in the same folder and are put there by the caller.
 """

@@ -55,12 +55,18 @@ def collect_leaderboard(store: Store) -> Leaderboard:
     """Return a row for each run and evaluation set in the store as they are now."""
     rows: list[Row] = []
     unreadable: dict[str, str] = {}
-    for run in map(store.run, store.run_ids()):
-        for slot in run.slots("eval"):
+    for run_id in store.run_ids():
+        try:
+            run = store.run(run_id)
+            slots = run.slots("eval")
+        except ContractError as error:
+            unreadable[run_id] = str(error)
+            continue
+        for slot in slots:
             try:
                 rows.append(_row(store, run, slot))
             except (StoreError, ContractError, OSError) as error:
-                unreadable[f"{run.run_id}/{slot.table}"] = str(error)
+                unreadable[f"{run_id}/{slot.table}"] = str(error)
     return Leaderboard(_ranked(rows), unreadable)
 
 

@@ -18,6 +18,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.options import AtomicityMode, AtomicityOptions
 
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import canonical_json, file_sha256
 from tunix_ml.contracts.training import CheckpointMeta
 from tunix_ml.durable import sync_tree, write_atomically
@@ -28,7 +29,7 @@ _SET_ASIDE = "set_aside"
 _DELETED = ".deleted-"
 
 
-class ResumeError(ValueError):
+class ResumeError(TunixError, ValueError):
     """`resume_from` names something a run cannot be resumed from."""
 
 

@@ -49,7 +49,8 @@ class TokenRows:
     @functools.cached_property
     def tokens_per_row(self) -> np.ndarray:
         """Tokens of each row, padding left out."""
-        return np.count_nonzero(self.segment_ids, axis=1)
+        counts: np.ndarray = np.count_nonzero(self.segment_ids, axis=1)
+        return counts
 
     def batch(self, indices: np.ndarray) -> Batch:
         """Return some rows as a batch.
@@ -95,7 +96,10 @@ def indices_of_step(step: int, *, num_rows: int, batch_size: int, seed: int) -> 
     flat = np.arange(step * batch_size, (step + 1) * batch_size)
     epochs, offsets = np.divmod(flat, num_rows)
     return np.array(
-        [_permutation(num_rows, seed, int(epoch))[offset] for epoch, offset in zip(epochs, offsets, strict=True)]
+        [
+            _permutation(num_rows, seed, int(epoch))[offset]
+            for epoch, offset in zip(epochs, offsets, strict=True)
+        ]
     )
 
 

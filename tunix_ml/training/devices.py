@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.training import Device
 
 _PLATFORMS: dict[Device, str] = {"cpu": "cpu", "gpu": "gpu", "cuda": "gpu", "tpu": "tpu"}
@@ -14,7 +15,7 @@ _CPU_INFO_KEYS = ("model name", "flags", "Features", "CPU part")
 _MIN_COMPILE_TIME_S = 0.3
 
 
-class DeviceNotFound(ValueError):
+class DeviceNotFound(TunixError, ValueError):
     """The device asked for is not on this machine."""
 
 
@@ -47,10 +48,10 @@ def configure_process(*, home: Path, device: Device) -> None:
     for one processor may not run on another.
     """
     if device == "cpu":
-        jax.config.update("jax_platforms", "cpu")  # else a GPU beside it is taken as well
+        jax.config.update("jax_platforms", "cpu")  # type: ignore[no-untyped-call]  # else a GPU beside it is taken as well
     folder = home / "cache" / "xla" / _host_key()
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_TIME_S)
+    jax.config.update("jax_compilation_cache_dir", str(folder))  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_TIME_S)  # type: ignore[no-untyped-call]
 
 
 def _host_key() -> str:

@@ -1,11 +1,11 @@
 """The training loop: the one place of training that owns time, files and reports.
 
-    runs/<run_id>/config.json       the identity, written once
-    runs/<run_id>/provenance.json   where and with what the last session ran
-    runs/<run_id>/metrics.jsonl     one line for each reported step
-    runs/<run_id>/checkpoints/      for resume
-    runs/<run_id>/model/            the finished model, a slot of the store
-    runs/<run_id>/checkpoint.json   the record of the finished run, written last
+runs/<run_id>/config.json       the identity, written once
+runs/<run_id>/provenance.json   where and with what the last session ran
+runs/<run_id>/metrics.jsonl     one line for each reported step
+runs/<run_id>/checkpoints/      for resume
+runs/<run_id>/model/            the finished model, a slot of the store
+runs/<run_id>/checkpoint.json   the record of the finished run, written last
 """
 
 from collections.abc import Callable
@@ -42,7 +42,6 @@ from tunix_ml.training.progress import Progress, finite
 from tunix_ml.training.step import (
     CompiledSteps,
     EvalStep,
-    StepMetrics,
     TrainState,
     abstract_state,
     compile_steps,
@@ -191,9 +190,7 @@ class Session:
         }
         slot = self.run.slot("model")
         with slot.publish(parents=parents, code_version=self.identity.code_version) as draft:
-            save_model(
-                draft.path, config=network.config, params=params, special_token_ids=special_token_ids
-            )
+            save_model(draft.path, config=network.config, params=params, special_token_ids=special_token_ids)
             for name in self.tokens.record.files:
                 if name.startswith(_TOKENIZER_FOLDER):
                     data = self.tokens.file(name).read_bytes()
@@ -264,9 +261,7 @@ def validation_loss(evaluate: EvalStep, params: Params, rows: TokenRows, config:
 
 def _indices(step: int, rows: TokenRows, config: TrainConfig) -> np.ndarray:
     """Return the rows of a step; steps are counted from 1 here, as everywhere outside the batches."""
-    return indices_of_step(
-        step - 1, num_rows=rows.num_rows, batch_size=config.batch_size, seed=config.seed
-    )
+    return indices_of_step(step - 1, num_rows=rows.num_rows, batch_size=config.batch_size, seed=config.seed)
 
 
 def _claim(run: RunDirectory, identity: RunIdentity) -> None:

@@ -50,15 +50,11 @@ def progress_line(row: MetricsRow, *, num_train_steps: int) -> str:
     return (
         f"step {row.step}/{num_train_steps} {100 * row.step // num_train_steps}%"
         f" loss {row.loss:.4f}{validation} lr {row.learning_rate:.1e}"
-        f" {row.tokens_per_second:,.0f} tok/s, {_remaining(left_s)}"
+        f" {row.tokens_per_second:,.0f} tok/s, {_remaining(left_s) if left_s else 'done'}"
     )
 
 
 def _remaining(seconds: float) -> str:
-    if seconds < 1:
-        return "done"
     if seconds < 2 * _SECONDS_PER_MINUTE:
         return f"about {math.ceil(seconds)} s left"
     return f"about {seconds / _SECONDS_PER_MINUTE:.0f} min left"
-
-

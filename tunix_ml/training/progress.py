@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.training import CheckpointMeta, MetricsRow, RunIdentity
 from tunix_ml.training.step import StepMetrics
 
 Clock = Callable[[], float]
 
 
-class NonFiniteLoss(ArithmeticError):
+class NonFiniteLoss(TunixError, ArithmeticError):
     """The loss or the gradient is no longer a number; the run stops at its last checkpoint."""
 
 

@@ -69,9 +69,7 @@ def compile_steps(
         in_shardings=sharding,
         out_shardings=sharding,
     )
-    evaluate = jax.jit(
-        functools.partial(loss_sum, network), in_shardings=sharding, out_shardings=sharding
-    )
+    evaluate = jax.jit(functools.partial(loss_sum, network), in_shardings=sharding, out_shardings=sharding)
     return CompiledSteps(
         train=train.lower(state, batch).compile(),
         evaluate=evaluate.lower(state.params, batch).compile(),
@@ -84,16 +82,16 @@ def init_state(network: Network, config: TrainConfig, *, device: jax.Device) -> 
     sharding = jax.sharding.SingleDeviceSharding(device)
     init = jax.jit(lambda: _fresh_state(network, config), out_shardings=sharding)
     with jax.default_device(device):
-        return init()
+        state: TrainState = init()
+    return state
 
 
 def abstract_state(network: Network, config: TrainConfig, *, device: jax.Device) -> TrainState:
     """Return the shapes, types and place of a state's arrays."""
     sharding = jax.sharding.SingleDeviceSharding(device)
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        jax.eval_shape(lambda: _fresh_state(network, config)),
-    )
+    shapes = jax.eval_shape(lambda: _fresh_state(network, config))
+    state: TrainState = jax.tree.map(lambda shape: shape.update(sharding=sharding), shapes)
+    return state
 
 
 def train_step(
@@ -104,9 +102,7 @@ def train_step(
     optimizer = make_optimizer(config)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics = StepMetrics(
-        loss, optax.global_norm(gradients), learning_rate_at(state.step, config=config)
-    )
+    metrics = StepMetrics(loss, optax.tree.norm(gradients), learning_rate_at(state.step, config=config))
     return TrainState(state.step + 1, params, opt_state), metrics
 
 
@@ -118,10 +114,10 @@ def mean_loss(network: Network, params: Params, batch: Batch) -> jax.Array:
 
 def loss_sum(network: Network, params: Params, batch: Batch) -> LossSum:
     """Return the loss of a batch as a sum, for means over several batches."""
+    inputs, targets, weights, segment_ids, positions = map(jnp.asarray, batch)
     decoder = network.bind(params)
-    mask = segment_mask(batch.segment_ids)
-    hidden = decoder.hidden(batch.inputs, positions=batch.positions, mask=mask).hidden
-    return cross_entropy(decoder.logits(hidden), batch.targets, batch.weights)
+    hidden = decoder.hidden(inputs, positions=positions, mask=segment_mask(segment_ids)).hidden
+    return cross_entropy(decoder.logits(hidden), targets, weights)
 
 
 def cross_entropy(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> LossSum:

@@ -34,7 +34,8 @@ def test_valid_json_decodes_as_the_standard_library_does(record, ascii_only, sep
 
 @given(RECORDS, TEXTS, VALUES, VALUES, st.data())
 def test_a_key_given_twice_is_found_at_any_depth(record, key, first, second, data):
-    inner = f"{{{json.dumps(key)}: {json.dumps(first)}, {json.dumps(key, ensure_ascii=False)}: {json.dumps(second)}}}"
+    again = json.dumps(key, ensure_ascii=False)
+    inner = f"{{{json.dumps(key)}: {json.dumps(first)}, {again}: {json.dumps(second)}}}"
     for wrap in data.draw(
         st.lists(st.sampled_from(['{"w": %s}', "[1, %s]", '{"q\\"": "\\u0022:", "w": %s}']))
     ):

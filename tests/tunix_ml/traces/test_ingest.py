@@ -10,6 +10,7 @@ import yaml
 
 from tunix_ml.contracts.recipe import DatasetRecipe, JsonlSource
 from tunix_ml.contracts.reject import EXCERPT_CHARACTERS, Reject
+from tunix_ml.traces.claims import find_claims
 from tunix_ml.traces.ingest import Ingested, describe_sources, ingest
 from tunix_ml.traces.lines import SourceError
 
@@ -124,13 +125,25 @@ def test_sources_are_described_by_digest_size_and_records(tmp_path):
     assert entry.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def recipe(name: str) -> DatasetRecipe:
+    text = (REPOSITORY / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+    return DatasetRecipe.model_validate(yaml.safe_load(text))
+
+
+def test_the_hand_made_rows_come_in_and_their_arithmetic_is_true():
+    items = list(ingest(recipe("golden-v1").source, base_dir=REPOSITORY / "data"))
+    claims = [claim for item in items for step in item.trace.steps for claim in find_claims(step.content)]
+
+    assert [type(item) for item in items] == [Ingested] * 12
+    assert len(claims) == 22
+    assert all(claim.is_true for claim in claims)
+
+
 @pytest.mark.skipif(not (GSM8K / "train.jsonl").exists(), reason="GSM8K is not here: set GSM8K_DIR")
 def test_every_row_of_gsm8k_comes_in_through_its_recipe_alone(monkeypatch):
     monkeypatch.setenv("GSM8K_DIR", str(GSM8K))
-    text = (REPOSITORY / "data" / "gsm8k-v1.yaml").read_text(encoding="utf-8")
-    recipe = DatasetRecipe.model_validate(yaml.safe_load(text))
 
-    traces = [item.trace for item in ingest(recipe.source, base_dir=REPOSITORY / "data")]
+    traces = [item.trace for item in ingest(recipe("gsm8k-v1").source, base_dir=REPOSITORY / "data")]
 
     assert len(traces) == 7_473
     assert all(float(trace.final_answer) is not None for trace in traces)

@@ -28,7 +28,7 @@ def failure(call, *args, **kwargs) -> LineError:
 
 
 def test_a_raw_trace_is_itself():
-    assert to_trace(RAW, TRACES).record() == RAW
+    assert to_trace(RAW, TRACES).record() == RAW | {"steps": tuple(RAW["steps"])}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_an_unset_variable_is_named_with_the_path(tmp_path, monkeypatch, value):
         monkeypatch.setenv("ROWS_DIR", value)
 
     with pytest.raises(
-        SourceError, match=r"'\$\{ROWS_DIR\}/rows\.jsonl' needs environment variable ROWS_DIR"
+        SourceError, match=r"'\$\{ROWS_DIR\}/rows\.jsonl' needs the environment variable ROWS_DIR"
     ):
         files_of("${ROWS_DIR}/rows.jsonl", tmp_path)
 

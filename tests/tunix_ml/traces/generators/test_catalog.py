@@ -1,15 +1,17 @@
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import set_digest
-from tunix_ml.contracts.recipe import GeneratorSource
+from tunix_ml.contracts.recipe import DatasetRecipe, GeneratorSource
 from tunix_ml.contracts.trace import validate_trace
 from tunix_ml.traces.generators.catalog import FAMILIES, GENERATOR_VERSIONS, GENERATORS, generate
-from tunix_ml.traces.prompts import normalise_prompt
+from tunix_ml.traces.prompts import normalise_prompt, prompt_fraction
 
 
 def make(generator: str, *, seed: int = 3, num_traces: int = 200):
@@ -49,9 +51,10 @@ def test_a_version_of_a_generator_never_changes_its_traces(name, seed, num_trace
 
 def test_the_hash_seed_of_the_interpreter_changes_nothing():
     code = (
-        "from tunix_ml.contracts.recipe import GeneratorSource as S;"
+        "from tunix_ml.contracts.recipe import DatasetRecipe, GeneratorSource as S;"
         "from tunix_ml.traces.generators.catalog import generate;"
-        "print([t.trace_id() for t in generate(S(kind='generator', generator='golden', seed=1, num_traces=20))])"
+        "source = S(kind='generator', generator='golden', seed=1, num_traces=20);"
+        "print([trace.trace_id() for trace in generate(source)])"
     )
     outputs = {
         subprocess.run(
@@ -94,3 +97,20 @@ def test_every_family_bears_its_name_once():
     named = {id(family): family.name for generator in GENERATORS.values() for family in generator.families}
 
     assert len(named) == len(set(named.values())) == len(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("name", "num_traces", "least"),
+    [("golden-v2", 100, 5), ("dev-reasoning-v1", 300, 20), ("arithmetic-v1", 20_000, 400)],
+)
+def test_every_split_of_a_shipped_recipe_has_traces_enough(name, num_traces, least):
+    text = (Path(__file__).parents[4] / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+    recipe = DatasetRecipe.model_validate(yaml.safe_load(text))
+    fractions = [prompt_fraction(trace.prompt) for trace in generate(recipe.source)]
+    train, validation = recipe.splits["train"], recipe.splits["train"] + recipe.splits["validation"]
+
+    num_validation = sum(train <= fraction < validation for fraction in fractions)
+    num_test = sum(fraction >= validation for fraction in fractions)
+
+    assert len(fractions) == num_traces
+    assert min(num_validation, num_test) >= least

@@ -1,0 +1,270 @@
+"""Write the reference pages that follow from the code: assets, checks, contracts and run configuration.
+
+    python docs/generate_reference.py
+
+Descriptions come from docstrings and from the fields of the contracts; nothing is spelled a second time here.
+"""
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+import msgspec
+import pyarrow as pa
+from pydantic import BaseModel
+
+from asset_checks.catalog import PARTITIONED_CHECKS, UNPARTITIONED_CHECKS
+from asset_checks.outcome import Check
+from tunix_assets.definitions import defs
+from tunix_ml import contracts
+
+REFERENCE = Path(__file__).parent / "reference"
+_NOTE = "<!-- Written by docs/generate_reference.py; change the code, then run `make docs`. -->"
+_CHECKS: tuple[Check, ...] = (*PARTITIONED_CHECKS, *UNPARTITIONED_CHECKS)
+_BOUNDS = (
+    ("minimum", "at least {}"),
+    ("exclusiveMinimum", "above {}"),
+    ("maximum", "at most {}"),
+    ("exclusiveMaximum", "below {}"),
+    ("minLength", "at least {} characters"),
+    ("maxLength", "at most {} characters"),
+    ("minItems", "at least {} entries"),
+    ("maxItems", "at most {} entries"),
+)
+
+
+def main() -> None:
+    """Write every page."""
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each generated page, by file name."""
+    writers: dict[str, Callable[[], Iterable[str]]] = {
+        "assets.md": _assets,
+        "checks.md": _checks,
+        "configs.md": _configs,
+        "contracts.md": _contracts,
+    }
+    return {name: "\n".join([_NOTE, "", *write()]).rstrip() + "\n" for name, write in writers.items()}
+
+
+def contract_types() -> dict[str, list[str]]:
+    """Return the names of the contracts of each module, in the order of their definition."""
+    found = {module.__name__: [name for name, _ in _members(module)] for module in _contract_modules()}
+    return {module: names for module, names in found.items() if names}
+
+
+def _assets() -> Iterator[str]:
+    yield from ("# Assets", "", "In the order in which they are made. A partition is a dataset version.", "")
+    graph = defs.resolve_asset_graph()
+    for key in graph.toposorted_asset_keys:
+        node, name = graph.get(key), key.to_user_string()
+        checks = [check for check in _CHECKS if check.asset == name]
+        parents = sorted(parent.to_user_string() for parent in node.parent_keys)
+        facts = {
+            "Group": node.group_name,
+            "Made from": _join(f"[{parent}](#{parent})" for parent in parents) or "its recipe in the catalog",
+            "Partitions": "one for each dataset version" if node.is_partitioned else "none: over all runs",
+            "Run configuration": f"[`ops.{name}.config`](configs.md#{name})" if _op_fields(name) else "none",
+            "Pool": _join(f"`{pool}`" for pool in sorted(node.pools or ())) or "none",
+            "Checks": _join(f"[{check.name}](checks.md#{check.name})" for check in checks),
+        }
+        yield from (f"## {name}", "", _escape(inspect.cleandoc(node.description or "")), "")
+        yield from (f"* {label}: {value}" for label, value in facts.items())
+        yield ""
+        yield from _asset_columns(node.metadata)
+
+
+def _asset_columns(metadata: Mapping[str, Any]) -> list[str]:
+    schema = metadata.get("dagster/column_schema")
+    if schema is None:
+        return []
+    columns: Sequence[dg.TableColumn] = schema.columns
+    rows = [
+        (
+            f"`{column.name}`",
+            _column_kind(column.type, nullable=column.constraints.nullable),
+            column.description,
+        )
+        for column in columns
+    ]
+    return _table(("Column", "Type", "Meaning"), rows)
+
+
+def _checks() -> Iterator[str]:
+    yield from (
+        "# Checks",
+        "",
+        "A blocking check that finds an error stops everything made from the asset: in the same run, and"
+        " through the stored audit in any later one. A check may also find a warning, which stops nothing;"
+        " those marked as warning never do more.",
+        "",
+    )
+    for asset in dict.fromkeys(check.asset for check in _CHECKS):
+        yield from (f"## Checks of {asset}", "")
+        for check in (check for check in _CHECKS if check.asset == asset):
+            effect = "Blocking." if check.blocking else "Warning."
+            yield from (f"### {check.name}", "", f"{_escape(check.description)} {effect}", "")
+
+
+def _configs() -> Iterator[str]:
+    yield from (
+        "# Run configuration",
+        "",
+        "What stands below `ops:` in the files of `configs/`. Every key has a default; an unknown key is an"
+        " error. Ready-made files: " + _join(f"`{path.name}`" for path in _config_files()) + ".",
+        "",
+    )
+    models = [kind for module in _contract_modules() for _, kind in _members(module) if _is_config(kind)]
+    for key in defs.resolve_asset_graph().toposorted_asset_keys:
+        name = key.to_user_string()
+        mine = [model for model in models if set(model.model_fields) <= _op_fields(name)]
+        if mine:
+            yield from (f"## {name}", "")
+        for model in mine:
+            yield from (_description(model), "", *_fields(model.model_json_schema()))
+
+
+def _contracts() -> Iterator[str]:
+    yield from (
+        "# Contracts",
+        "",
+        "What crosses the border of an asset: JSON files, lines of JSONL, and tables in Parquet.",
+        "",
+    )
+    for module in _contract_modules():
+        members = _members(module)
+        if members:
+            title = module.__name__.rpartition(".")[2]
+            yield from (f"## {title}", "", _description(module), "")
+        columns = {column.name: _meaning(column) for _, kind in members for column in _columns(kind)}
+        for name, kind in members:
+            yield from (f"### {name}", "", *_contract(kind, columns))
+
+
+def _contract(kind: Any, columns: Mapping[str, str]) -> list[str]:
+    if isinstance(kind, pa.Schema):
+        rows = [
+            (f"`{column.name}`", _column_kind(str(column.type), nullable=column.nullable), _meaning(column))
+            for column in kind
+        ]
+        return _table(("Column", "Type", "Meaning"), rows)
+    if issubclass(kind, BaseModel):
+        return [_description(kind), "", *_fields(kind.model_json_schema())]
+    return [_description(kind), "", *_fields(_struct_schema(kind), meanings=columns)]
+
+
+def _columns(kind: Any) -> list[pa.Field]:
+    return list(kind) if isinstance(kind, pa.Schema) else []
+
+
+def _contract_modules() -> list[ModuleType]:
+    names = sorted(info.name for info in pkgutil.iter_modules(contracts.__path__))
+    return [importlib.import_module(f"{contracts.__name__}.{name}") for name in names]
+
+
+def _members(module: ModuleType) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in vars(module).items() if _is_contract(value, module)]
+
+
+def _is_contract(value: Any, module: ModuleType) -> bool:
+    if isinstance(value, pa.Schema):
+        return True
+    if not inspect.isclass(value) or value.__module__ != module.__name__:
+        return False
+    if issubclass(value, BaseModel):
+        return bool(value.model_fields)
+    return issubclass(value, msgspec.Struct)
+
+
+def _is_config(kind: Any) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, BaseModel) and kind.__name__.endswith("Config")
+
+
+def _op_fields(asset: str) -> set[str]:
+    """Return the names of the fields of an asset's run configuration."""
+    definition = defs.resolve_assets_def(dg.AssetKey(asset))
+    kind: Any = definition.op.config_field.config_type if definition.op.config_field else None
+    return set(getattr(kind, "fields", {}))
+
+
+def _config_files() -> list[Path]:
+    return sorted((REFERENCE.parents[1] / "configs").glob("*.yaml"))
+
+
+def _struct_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    schema: dict[str, Any] = msgspec.json.schema(kind)["$defs"][kind.__name__]
+    return schema
+
+
+def _fields(schema: Mapping[str, Any], *, meanings: Mapping[str, str] | None = None) -> list[str]:
+    """Return the table of a JSON Schema's fields; `meanings` serve where a field has no description."""
+    required = set(schema.get("required", ()))
+    rows = []
+    for name, field in schema["properties"].items():
+        default = "required" if name in required else f"`{json.dumps(field.get('default'))}`"
+        meaning = _field_meaning({"description": (meanings or {}).get(name), **field})
+        rows.append((f"`{name}`", _kind(field), default, meaning))
+    return _table(("Field", "Type", "Default", "Meaning"), rows)
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """Return the type of a JSON Schema in words."""
+    options = field.get("anyOf") or field.get("oneOf")
+    if options:
+        return " or ".join(_kind(option) for option in options)
+    if "$ref" in field:
+        return f"`{field['$ref'].rpartition('/')[2]}`"
+    if "enum" in field or "const" in field:
+        return " or ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if field.get("type") == "array":
+        return f"list of {_kind(field.get('items', {}))}"
+    if isinstance(field.get("additionalProperties"), Mapping):
+        return f"object of {_kind(field['additionalProperties'])}"
+    return str(field.get("format") or field.get("type") or "any")
+
+
+def _field_meaning(field: Mapping[str, Any]) -> str:
+    bounds = [text.format(f"{field[key]:,}") for key, text in _BOUNDS if key in field]
+    return "; ".join([text for text in (field.get("description"), ", ".join(bounds)) if text])
+
+
+def _meaning(column: pa.Field) -> str:
+    text: bytes = (column.metadata or {}).get(b"description", b"")
+    return text.decode()
+
+
+def _column_kind(kind: str, *, nullable: bool) -> str:
+    return f"{kind}, may be null" if nullable else kind
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> list[str]:
+    cells = [[_escape(cell or "").replace("|", "\\|") for cell in row] for row in rows]
+    lines = [columns, ["---"] * len(columns), *cells]
+    return [*("| " + " | ".join(line) + " |" for line in lines), ""]
+
+
+def _description(subject: Any) -> str:
+    return _escape(inspect.cleandoc(subject.__doc__ or ""))
+
+
+def _escape(text: str) -> str:
+    """Return Markdown in which a `<` outside of code is no tag."""
+    pieces = text.split("`")
+    return "`".join(piece if i % 2 else piece.replace("<", "&lt;") for i, piece in enumerate(pieces))
+
+
+def _join(texts: Iterable[str]) -> str:
+    return ", ".join(texts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""Fixtures shared by all tests: a store, and golden-v2 in it, from the dataset to a finished run."""
+
+import math
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from asset_checks.outcome import Subject
+from tunix_ml.contracts.canonical import sha256_hex
+from tunix_ml.contracts.export import ExportConfig, TemplateName
+from tunix_ml.contracts.names import evaluation_set_name
+from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, Prediction, PredictionsMeta
+from tunix_ml.contracts.recipe import DatasetRecipe
+from tunix_ml.contracts.tokens import TokenizeConfig, TokensManifest
+from tunix_ml.contracts.training import CheckpointRecord, MetricsRow, RunIdentity, TrainConfig
+from tunix_ml.datasets.build import build_dataset
+from tunix_ml.datasets.catalog import CatalogEntry, load_recipe
+from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
+from tunix_ml.evaluation.report import evaluate, predictions_slot
+from tunix_ml.exports.render import render_dataset
+from tunix_ml.exports.templates import template
+from tunix_ml.exports.tokenize import tokenize_export
+from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+
+GOLDEN = "golden-v2"
+NUM_STEPS = 20
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A dependency of great_expectations 1.24 imports modules of `re` that Python 3.11 deprecates.
+    config.addinivalue_line("filterwarnings", "ignore:module 'sre_:DeprecationWarning")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def golden_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with golden-v2 of the catalog, exported and tokenized, that no test may write to."""
+    home = tmp_path_factory.mktemp("golden")
+    store = Store(home)
+    build_dataset(store, load_recipe(GOLDEN, home), report=lambda line: None)
+    render_dataset(store, GOLDEN, ExportConfig())
+    tokenize_export(store, GOLDEN, TokenizeConfig())
+    return home
+
+
+@pytest.fixture
+def golden(store: Store, golden_home: Path) -> Snapshot:
+    """golden-v2, published in the test's own store."""
+    return _copy_slot(store, golden_home, "dataset")
+
+
+@pytest.fixture
+def exported(store: Store, golden: Snapshot, golden_home: Path) -> Snapshot:
+    """The export of golden-v2 in the template `reasoning_tags`."""
+    return _copy_slot(store, golden_home, "sft_export")
+
+
+@pytest.fixture
+def tokenized(store: Store, exported: Snapshot, golden_home: Path) -> Snapshot:
+    """The packed tokens of golden-v2."""
+    return _copy_slot(store, golden_home, "tokenized_examples")
+
+
+def _copy_slot(store: Store, home: Path, table: str) -> Snapshot:
+    slot = store.slot(table, GOLDEN)
+    shutil.copytree(Store(home).slot(table, GOLDEN).path, slot.path)
+    return slot.resolve()
+
+
+@pytest.fixture
+def write_entry(tmp_path: Path) -> Callable[..., CatalogEntry]:
+    """A function that writes records, or lines as they are, to a file, and returns a recipe that reads it."""
+
+    def write(records: Iterable[Any], *, version: str = "mine-v1", **recipe: Any) -> CatalogEntry:
+        lines = [r if isinstance(r, bytes) else msgspec.json.encode(r) for r in records]
+        (tmp_path / f"{version}.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+        source = {"kind": "jsonl", "path": f"{version}.jsonl"} | recipe.pop("source", {})
+        fields = {"description": "Questions.", "license": "Apache-2.0", "source": source, **recipe}
+        return CatalogEntry(version, DatasetRecipe.model_validate(fields), tmp_path / f"{version}.yaml")
+
+    return write
+
+
+@pytest.fixture
+def subject_of(store: Store) -> Callable[..., Subject]:
+    """A function that returns what the checks of a slot look at: its current content, or the one given."""
+
+    def subject(slot: Slot, snapshot: Snapshot | None = None) -> Subject:
+        return Subject(store, GOLDEN, slot, snapshot or slot.resolve())
+
+    return subject
+
+
+@pytest.fixture
+def tampered(store: Store) -> Callable[..., Subject]:
+    """A function that publishes a slot's current content again, with its files edited in between.
+
+    The edit is given the folder of the files; what it leaves there is what a faulty producer would publish.
+    """
+
+    def tamper(slot: Slot, edit: Callable[[Path], object], *, content_digest: str | None = None) -> Subject:
+        before = slot.resolve()
+        with slot.publish(content_digest=content_digest, parents=before.record.parents) as draft:
+            shutil.copytree(before.path, draft.path, dirs_exist_ok=True)
+            (draft.path / "artifact.json").unlink()
+            edit(draft.path)
+        return Subject(store, GOLDEN, slot, draft.snapshot)
+
+    return tamper
+
+
+@pytest.fixture
+def finished_run(store: Store, golden: Snapshot, golden_home: Path) -> Callable[..., RunDirectory]:
+    """A function that fabricates a finished run with its predictions, without training.
+
+    Of the items, in the order of their ids, the first `share_right` are answered with the true completion,
+    the others with a wrong number.
+    """
+
+    def finish(
+        *, recipe: str = "tiny", share_right: float = 0.75, template_name: TemplateName = "reasoning_tags"
+    ) -> RunDirectory:
+        identity = _identity(store, recipe, template_name)
+        run = store.run(identity.run_id())
+        run.path.mkdir(parents=True)
+        (run.path / "config.json").write_bytes(identity.to_json())
+        rows = [_metrics(step) for step in (1, NUM_STEPS // 2, NUM_STEPS)]
+        (run.path / "metrics.jsonl").write_bytes(b"".join(row.to_json() for row in rows))
+        record = _write_model(run, identity, rows)
+        with store.slot("checkpoint", GOLDEN).publish(parents={"model": record.model_digest}) as draft:
+            (draft.path / "checkpoint.json").write_bytes(record.to_json())
+        _predict(store, run, identity, record.model_digest, share_right)
+        return run
+
+    return finish
+
+
+@pytest.fixture
+def evaluated(store: Store, finished_run: Callable[..., RunDirectory]) -> Callable[..., Slot]:
+    """A function that fabricates a finished run, scores it, and returns the slot of its report."""
+
+    def evaluate_run(**options: Any) -> Slot:
+        run = finished_run(**options)
+        evaluate(store, run.run_id, evaluation_set_name(GOLDEN, "test"))
+        return run.slot(f"eval/{evaluation_set_name(GOLDEN, 'test')}")
+
+    return evaluate_run
+
+
+def _identity(store: Store, recipe: str, template_name: TemplateName) -> RunIdentity:
+    export = render_dataset(store, GOLDEN, ExportConfig(template=template_name))
+    tokens = tokenize_export(store, GOLDEN, TokenizeConfig())
+    manifest = TokensManifest.read(tokens.file("tokens.json"))
+    return RunIdentity(
+        dataset_version=GOLDEN,
+        dataset_digest=manifest.dataset_digest,
+        export_digest=export.digest,
+        tokens_digest=tokens.digest,
+        template=template_name,
+        train=TrainConfig(recipe=recipe, num_train_steps=NUM_STEPS),
+        code_version="of the test",
+    )
+
+
+def _metrics(step: int) -> MetricsRow:
+    return MetricsRow(
+        step=step,
+        loss=3.0 * math.exp(-step / NUM_STEPS),
+        learning_rate=1e-3,
+        grad_norm=0.5,
+        tokens_per_second=1_000.0,
+        step_time_s=0.1,
+        validation_loss=1.5 if step == NUM_STEPS else None,
+    )
+
+
+def _write_model(run: RunDirectory, identity: RunIdentity, rows: list[MetricsRow]) -> CheckpointRecord:
+    with run.slot("model").publish(parents={"tokenized_examples": identity.tokens_digest}) as draft:
+        (draft.path / "model.safetensors").write_text(f"the weights of {run.run_id}")
+    record = CheckpointRecord(
+        run_id=run.run_id,
+        dataset_version=identity.dataset_version,
+        step=NUM_STEPS,
+        model_digest=draft.snapshot.digest,
+        final_loss=rows[-1].loss,
+        first_loss=rows[0].loss,
+        validation_loss=1.5,
+        num_params=123_456,
+        num_tokens_seen=40_000,
+        train_time_s=12.0,
+        compile_time_s=1.0,
+        device="cpu",
+    )
+    (run.path / "checkpoint.json").write_bytes(record.to_json())
+    return record
+
+
+def _predict(
+    store: Store, run: RunDirectory, identity: RunIdentity, model_digest: str, share_right: float
+) -> None:
+    items = load_evaluation_set(store, GOLDEN, dataset_digest=identity.dataset_digest)
+    predictions = _answer(items, identity, num_right=round(share_right * len(items.items)))
+    meta = PredictionsMeta(
+        run_id=run.run_id,
+        evaluation_set=items.name,
+        evaluation_set_digest=items.digest,
+        dataset_digest=items.dataset_digest,
+        model_digest=model_digest,
+        template=identity.template,
+        template_digest=template(identity.template).digest(),
+        max_new_tokens=160,
+        num_items=len(predictions),
+        num_length_stops=0,
+        decode_time_s=2.0,
+        new_tokens_per_second=500.0,
+        device="cpu",
+    )
+    with predictions_slot(run, items.name).publish(parents={"model": model_digest}) as draft:
+        (draft.path / "predictions.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(predictions))
+        table = pa.Table.from_pylist(msgspec.to_builtins(predictions), schema=PREDICTIONS_SCHEMA)
+        pq.write_table(table, draft.path / "predictions.parquet")
+        (draft.path / "predictions_meta.json").write_bytes(meta.to_json())
+
+
+def _answer(items: EvaluationSet, identity: RunIdentity, *, num_right: int) -> list[Prediction]:
+    chosen = template(identity.template)
+    return [
+        Prediction(
+            item_id=item.item_id,
+            prompt=chosen.prompt_text(item.prompt),
+            prompt_digest=sha256_hex(chosen.prompt_text(item.prompt).encode()),
+            text=chosen.completion_text(item.steps, item.final_answer if index < num_right else "-987654"),
+            num_prompt_tokens=30,
+            num_new_tokens=60,
+            finish_reason="eos",
+        )
+        for index, item in enumerate(items.items)
+    ]

@@ -1,0 +1,26 @@
+"""The asset `leaderboard`."""
+
+from pathlib import Path
+from typing import Any
+
+from tunix_ml.registry.leaderboard import read_leaderboard
+
+
+def test_the_run_is_ranked_with_its_score_and_interval(pipeline: Any) -> None:
+    (row,) = read_leaderboard(pipeline.store)
+
+    assert row["rank"] == 1
+    assert row["run_id"] == pipeline.metadata("checkpoint")["run_id"]
+    assert row["primary_score"] == pipeline.metadata("eval_report")["primary_score"]
+    assert row["ci95_low"] <= row["primary_score"] <= row["ci95_high"]
+
+
+def test_its_metadata_shows_the_table_and_leads_to_the_page(pipeline: Any) -> None:
+    metadata = pipeline.metadata("leaderboard")
+
+    assert "smoke" in str(metadata["leaderboard"])
+    assert Path(str(metadata["page"])).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_catalog_file_is_left_for_people(pipeline: Any) -> None:
+    assert (pipeline.store.home / "catalog.duckdb").is_file()

@@ -1,0 +1,59 @@
+"""The named jobs."""
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from tunix_assets.definitions import defs
+
+CHAIN = ["dataset", "sft_export", "tokenized_examples", "checkpoint", "predictions", "eval_report"]
+
+
+@pytest.mark.parametrize(
+    ("job", "assets"),
+    [
+        ("build_dataset", {"dataset"}),
+        ("train_and_evaluate", {*CHAIN[1:], "leaderboard"}),
+        ("pipeline", {*CHAIN, "leaderboard"}),
+        ("validate_only", set()),
+    ],
+)
+def test_a_job_makes_these_assets_and_no_other(job: str, assets: set[str]) -> None:
+    layer = defs.resolve_job_def(job).asset_layer
+
+    assert {key.to_user_string() for key in layer.executable_asset_keys} == assets
+
+
+def test_the_pipeline_ends_well_and_every_check_holds(pipeline: Any) -> None:
+    failed = [
+        check.check_name
+        for check in pipeline.result.get_asset_check_evaluations()
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    ]
+
+    assert pipeline.result.success
+    assert failed == []
+
+
+def test_validate_only_checks_what_is_there_again_and_reports_it(pipeline: Any) -> None:
+    result = defs.resolve_job_def("validate_only").execute_in_process(
+        partition_key="golden-v1", instance=pipeline.instance
+    )
+
+    records = pipeline.instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey("dataset"), "counts_agree"), limit=5
+    )
+    assert result.success
+    assert len(records) >= 2
+
+
+def test_validate_only_of_what_was_never_made_fails_in_a_sentence(home: Any) -> None:
+    result = defs.resolve_job_def("validate_only").execute_in_process(
+        partition_key="golden-v2", raise_on_error=False
+    )
+
+    failure = result.failure_data_for_node("run_all_checks")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert failure.user_failure_data.description == "golden-v2: nothing of it is published"

@@ -1,0 +1,113 @@
+import json
+from typing import Any
+
+import pytest
+
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.recipe import DatasetRecipe, FieldMapping, GeneratorSource, JsonlSource
+
+GENERATOR: dict[str, Any] = {"kind": "generator", "generator": "arithmetic", "seed": 0, "num_traces": 10}
+JSONL: dict[str, Any] = {"kind": "jsonl", "path": "golden.jsonl"}
+MAPPING: dict[str, Any] = {
+    "prompt": {"field": "question"},
+    "final_answer": {"field": "answer", "pattern": r"#### (.+)"},
+    "steps": {"field": "answer", "remove": r"<<.*?>>"},
+}
+
+
+def recipe(source: dict[str, Any], **changes: Any) -> DatasetRecipe:
+    values = {"description": "Sums.", "license": "Apache-2.0", "source": source} | changes
+    return DatasetRecipe.parse(json.dumps(values).encode(), subject="sums-v1.yaml")
+
+
+def refuse(source: dict[str, Any], message: str, **changes: Any) -> None:
+    with pytest.raises(ContractError, match=rf"^sums-v1\.yaml is not a DatasetRecipe: .*{message}"):
+        recipe(source, **changes)
+
+
+def test_a_recipe_has_a_generator_or_a_file() -> None:
+    assert isinstance(recipe(GENERATOR).source, GeneratorSource)
+    assert isinstance(recipe(JSONL).source, JsonlSource)
+    refuse({"kind": "magic"}, "Input tag 'magic' .* expected tags: 'generator', 'jsonl'")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (GENERATOR | {"note": 1}, "note: Extra inputs are not permitted"),
+        (GENERATOR | {"seed": -1}, "seed: .*greater than or equal to 0"),
+        (GENERATOR | {"num_traces": 0}, "num_traces: .*greater than or equal to 1"),
+        (JSONL | {"format": "csv"}, "format: Input should be 'trace', 'tunix_sft' or 'mapped'"),
+        (JSONL | {"num_traces": 3}, "num_traces: Extra inputs are not permitted"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_refused(source: dict[str, Any], message: str) -> None:
+    refuse(source, message)
+
+
+def test_unknown_keys_and_empty_texts_are_refused() -> None:
+    refuse(GENERATOR, "split: Extra inputs are not permitted", split={"train": 1.0})
+    refuse(GENERATOR, "license: String should have at least 1 character", license="")
+    refuse(GENERATOR, "description: String should have at least 1 character", description="")
+
+
+def test_shares_of_the_splits_have_a_default_that_adds_up() -> None:
+    assert recipe(GENERATOR).splits == {"train": 0.9, "validation": 0.05, "test": 0.05}
+
+
+@pytest.mark.parametrize(
+    "splits", [{"train": 1.0}, {"test": 1}, {"train": 0.1, "validation": 0.2, "test": 0.7}]
+)
+def test_shares_that_add_up_are_accepted(splits: dict[str, float]) -> None:
+    assert recipe(GENERATOR, splits=splits).splits == splits
+
+
+@pytest.mark.parametrize(
+    "splits", [{}, {"train": 0.9}, {"train": 0.9, "test": 0.2}, {"train": 1.5, "test": -0.5}]
+)
+def test_shares_that_do_not_add_up_are_refused(splits: dict[str, float]) -> None:
+    refuse(GENERATOR, "must not be negative and must add up to 1", splits=splits)
+
+
+def test_an_unknown_split_is_refused() -> None:
+    refuse(GENERATOR, "Input should be 'train', 'validation' or 'test'", splits={"training": 1.0})
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5])
+def test_a_reject_rate_is_a_share_below_one(rate: float) -> None:
+    refuse(GENERATOR, "max_reject_rate", max_reject_rate=rate)
+
+
+def test_a_mapping_goes_with_mapped_files_and_with_no_others() -> None:
+    mapped = recipe(JSONL | {"format": "mapped", "mapping": MAPPING}).source
+
+    assert isinstance(mapped, JsonlSource)
+    assert mapped.mapping
+    assert mapped.mapping.steps.split == r"\n+"
+    refuse(JSONL | {"format": "mapped"}, "`mapping` is needed for format `mapped`")
+    refuse(JSONL | {"mapping": MAPPING}, "`mapping` is needed for format `mapped`")
+
+
+@pytest.mark.parametrize("mapping", [{}, {"field": "a", "constant": "b"}, {"pattern": "(a)"}])
+def test_a_text_comes_from_a_field_or_is_constant(mapping: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="exactly one of `field` and `constant`"):
+        FieldMapping(**mapping)
+
+
+@pytest.mark.parametrize("pattern", ["no group", "(two) (groups)", "(?:none)"])
+def test_a_pattern_has_exactly_one_group(pattern: str) -> None:
+    with pytest.raises(ValueError, match="needs exactly one group"):
+        FieldMapping(field="answer", pattern=pattern)
+
+
+@pytest.mark.parametrize("name", ["pattern", "remove", "split"])
+@pytest.mark.parametrize("expression", ["(", "[a", "*"])
+def test_what_is_no_regular_expression_is_refused(name: str, expression: str) -> None:
+    steps = MAPPING["steps"] | {name: expression}
+
+    refuse(JSONL | {"format": "mapped", "mapping": MAPPING | {"steps": steps}}, "is not a regular expression")
+
+
+def test_the_digest_of_a_recipe_changes_with_its_source() -> None:
+    assert recipe(GENERATOR).digest() == recipe(dict(reversed(GENERATOR.items()))).digest()
+    assert recipe(GENERATOR).digest() != recipe(GENERATOR | {"seed": 1}).digest()
