@@ -1,12 +1,19 @@
 """Facts about a trained checkpoint."""
 
+import json
 import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.training import CheckpointRecord, MetricsRow, RunIdentity
 from tunix_ml.store import RunDirectory
 
 LOSS_WINDOW = 3
+LOSS_TOLERANCE = 1e-5  # relative; the very same bits on one CPU, another order of sums on an accelerator
 
 
 def identity_matches_the_run(subject: Subject) -> Outcome:
@@ -52,6 +59,36 @@ def loss_fell(subject: Subject) -> Outcome:
     return Outcome(final < losses[0], f"loss went from {losses[0]:.4f} to {final:.4f}", facts, "WARN")
 
 
+def saved_model_reproduces_its_loss(subject: Subject) -> Outcome:
+    """The last checkpoint and the exported model are undamaged and give the recorded loss again."""
+    found = _reproduce(subject)
+    losses = {"recorded": found["recorded"], "restored": found["restored"], "exported": found["exported"]}
+    problems = [
+        f"the {name} parameters give {loss}, training recorded {losses['recorded']}"
+        for name, loss in losses.items()
+        if not math.isclose(loss, losses["recorded"], rel_tol=LOSS_TOLERANCE)
+    ]
+    return all_hold(problems, subject="validation loss", facts=losses)
+
+
+def _reproduce(subject: Subject) -> dict[str, float]:
+    """Evaluate the run again in a process of its own: JAX belongs in no process of Dagster."""
+    with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
+        job, result = Path(folder, "job.json"), Path(folder, "result.json")
+        request = {
+            "home": str(subject.store.home),
+            "run_id": _record(subject).run_id,
+            "result_path": str(result),
+        }
+        job.write_text(json.dumps(request), encoding="utf-8")
+        command = [sys.executable, "-m", "tunix_ml.training.reproduce", str(job)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode != 0:
+            raise TunixError(" ".join(done.stderr.split())[-500:])
+        losses: dict[str, float] = json.loads(result.read_bytes())
+    return losses
+
+
 def read_metrics(run: RunDirectory) -> list[MetricsRow]:
     """Return the rows of a run's metrics.jsonl."""
     lines = (run.path / "metrics.jsonl").read_bytes().splitlines()
@@ -69,5 +106,6 @@ def _run(subject: Subject) -> RunDirectory:
 CHECKS = (
     Check("checkpoint", identity_matches_the_run),
     Check("checkpoint", losses_are_finite),
+    Check("checkpoint", saved_model_reproduces_its_loss),
     Check("checkpoint", loss_fell, blocking=False),
 )

@@ -56,12 +56,6 @@ def pages() -> dict[str, str]:
     return {name: "\n".join([_NOTE, "", *write()]).rstrip() + "\n" for name, write in writers.items()}
 
 
-def contract_types() -> dict[str, list[str]]:
-    """Return the names of the contracts of each module, in the order of their definition."""
-    found = {module.__name__: [name for name, _ in _members(module)] for module in _contract_modules()}
-    return {module: names for module, names in found.items() if names}
-
-
 def _assets() -> Iterator[str]:
     yield from ("# Assets", "", "In the order in which they are made. A partition is a dataset version.", "")
     graph = defs.resolve_asset_graph()

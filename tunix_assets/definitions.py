@@ -12,6 +12,7 @@ from tunix_assets.assets.leaderboard import leaderboard
 from tunix_assets.assets.predictions import predictions
 from tunix_assets.assets.sft_export import sft_export
 from tunix_assets.assets.tokenized_examples import tokenized_examples
+from tunix_assets.console import console
 from tunix_assets.jobs import JOBS
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
@@ -39,4 +40,5 @@ defs = dg.Definitions(
         "duckdb": DuckDBResource(database=":memory:"),
     },
     executor=dg.in_process_executor,
+    loggers={"console": console},
 )

@@ -55,11 +55,11 @@ class WorkerResource(dg.ConfigurableResource[Any]):
                     command=[sys.executable, "-m", module, str(job_file)],
                     env={**inherited, **environment},
                 )
-            except Exception as error:
+            except Exception:
                 if not failure_file.exists():
                     raise
                 sentence = failure_file.read_text(encoding="utf-8").strip()
-                raise dg.Failure(description=sentence, allow_retries=False) from error
+                raise dg.Failure(description=sentence, allow_retries=False) from None
 
 
 def _run_pipes(**arguments: Any) -> None:

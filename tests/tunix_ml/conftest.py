@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import pytest
 
 from tunix_ml.contracts.export import ExportConfig
@@ -16,6 +17,13 @@ from tunix_ml.exports.tokenize import tokenize_export
 from tunix_ml.store import Store
 
 SUMS = "sums-v1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let JAX compile each program once for all tests of a session: most of their time would go there."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -83,13 +83,17 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """Load a tokenizer from a folder with `tokenizer.json` and `tokenizer_config.json`.
 
     Raises:
-        TokenizerError: a file is missing, or the configuration names no end-of-sequence token.
+        TokenizerError: a file is missing or broken, or the configuration names no end-of-sequence token.
     """
     for name in ("tokenizer.json", "tokenizer_config.json"):
         if not (folder / name).is_file():
             raise TokenizerError(f"tokenizer folder {folder} has no {name}")
-    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    return _wrap(Backend.from_file(str(folder / "tokenizer.json")), config, subject=str(folder))
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_bytes())
+        backend = Backend.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # noqa: BLE001 - tokenizers 0.23 raises nothing finer
+        raise TokenizerError(f"tokenizer folder {folder} cannot be read: {error}") from error
+    return _wrap(backend, config, subject=str(folder))
 
 
 def fetch_tokenizer(name: str, folder: Path) -> Tokenizer:

@@ -1,6 +1,7 @@
 """The DuckDB side of the store: views over the current tables, and a rebuildable catalog file."""
 
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def rebuild_catalog(store: Store) -> Path:
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
-    connection.execute(f"SET allowed_directories = [{_literal(f'{store.home}/')}]")
+    # DuckDB 2.0 compares the pattern with this list, and then each file that the pattern finds.
+    allowed = sorted({f"{store.home}/", _escaped(f"{store.home}/")})
+    connection.execute(f"SET allowed_directories = [{', '.join(map(_literal, allowed))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -70,10 +73,13 @@ def _selects(store: Store) -> dict[str, str]:
 
 
 def _select(slot: Slot, file: str) -> str:
-    path = str(slot.resolve().file(file))
-    for character in "[*?":  # a path is not a pattern
-        path = path.replace(character, f"[{character}]")
+    path = _escaped(str(slot.resolve().file(file)))
     return f"SELECT {_literal(slot.key)} AS key, * FROM read_parquet({_literal(path)})"  # noqa: S608
+
+
+def _escaped(path: str) -> str:
+    """Return the pattern that finds this path alone."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", path)
 
 
 def _literal(text: str) -> str:

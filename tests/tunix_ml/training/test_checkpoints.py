@@ -133,7 +133,7 @@ def test_anything_else_is_an_error_that_names_the_steps(
 
 
 def test_without_a_checkpoint_the_error_says_so(checkpoints: Checkpoints) -> None:
-    with pytest.raises(ResumeError, match="'8' is neither .* there is none yet"):
+    with pytest.raises(ResumeError, match=r"'8' is neither .* there is none yet"):
         checkpoints.choose("8")
 
 

@@ -234,7 +234,7 @@ def test_a_finished_run_can_be_resumed_from_a_step(sums: Store, identity: RunIde
 def test_an_absent_step_to_resume_from_is_an_error(sums: Store, identity: RunIdentity) -> None:
     run(sums, identity)
 
-    with pytest.raises(ResumeError, match="'5' is neither .* there are 4, 6"):
+    with pytest.raises(ResumeError, match=r"'5' is neither .* there are 4, 6"):
         run(sums, identity, resume_from="5")
     assert (sums.run(identity.run_id()).path / "checkpoint.json").exists()
 
@@ -251,7 +251,7 @@ def test_a_directory_of_another_identity_is_refused(sums: Store, identity: RunId
     directory.mkdir(parents=True)
     (directory / "config.json").write_bytes(identity.model_copy(update={"code_version": "other"}).to_json())
 
-    with pytest.raises(ContractError, match="config.json is of another identity"):
+    with pytest.raises(ContractError, match=r"config.json is of another identity"):
         run(sums, identity)
 
 
@@ -261,7 +261,7 @@ def test_tokens_that_are_gone_are_named(sums: Store, identity: RunIdentity) -> N
 
 
 def test_tokens_made_from_another_dataset_are_refused(sums: Store, identity: RunIdentity) -> None:
-    with pytest.raises(ContractError, match="have dataset_digest .*, the run has 'other'"):
+    with pytest.raises(ContractError, match=r"have dataset_digest .*, the run has 'other'"):
         run(sums, identity.model_copy(update={"dataset_digest": "other"}))
 
 
@@ -306,5 +306,5 @@ def test_a_split_without_rows_is_an_error(sums: Store, identity: RunIdentity) ->
         pq.write_table(train_only, draft.path / "tokens.parquet", write_page_checksum=True)
         (draft.path / "tokens.json").write_bytes(tokens.file("tokens.json").read_bytes())
 
-    with pytest.raises(ContractError, match="split 'validation' of .* has no row"):
+    with pytest.raises(ContractError, match=r"split 'validation' of .* has no row"):
         run(sums, identity.model_copy(update={"tokens_digest": draft.snapshot.digest}))

@@ -1,0 +1,50 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from tunix_ml.contracts.export import TemplateName
+from tunix_ml.datasets.evaluation_set import EvaluationItem, load_evaluation_set
+from tunix_ml.evaluation.self_test import run_self_test
+from tunix_ml.exports.templates import template
+from tunix_ml.store import Snapshot, Store
+
+
+def items(*answers: str) -> list[EvaluationItem]:
+    return [EvaluationItem(str(index), "?", answer, ("so",), "all") for index, answer in enumerate(answers)]
+
+
+@pytest.mark.parametrize("name", ["reasoning_tags", "reasoning_lines", "answer_only"])
+def test_true_completions_score_one_and_swapped_ones_as_chance(
+    store: Store, golden: Snapshot, name: TemplateName
+) -> None:
+    found = run_self_test(load_evaluation_set(store, "golden-v2").items, template(name))
+
+    assert found.gold_mean == 1
+    assert found.shuffled_mean == found.expected_shuffled_mean < 0.3
+
+
+def test_neighbours_that_share_an_answer_are_what_chance_may_reach() -> None:
+    found = run_self_test(items("5", "5", "7", "8"), template("answer_only"))
+
+    assert (found.gold_mean, found.shuffled_mean, found.expected_shuffled_mean) == (1, 0.25, 0.25)
+
+
+def test_a_scorer_that_cannot_find_the_answer_is_found_out() -> None:
+    blind = replace(template("answer_only"), answer=template("reasoning_lines").answer)
+
+    assert run_self_test(items("5", "6", "7"), blind).gold_mean == 0
+
+
+def test_a_scorer_that_compares_the_whole_text_is_found_out() -> None:
+    whole = replace(template("reasoning_tags"), answer=re.compile(r"(?s)(.+)"))
+
+    assert run_self_test(items("5", "6", "7"), whole).gold_mean == 0
+
+
+def test_a_scorer_that_calls_everything_right_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunix_ml.evaluation.score.answers_equal", lambda given, expected: True)
+
+    found = run_self_test(items("5", "6", "7"), template("answer_only"))
+
+    assert (found.shuffled_mean, found.expected_shuffled_mean) == (1, 0)

@@ -1,0 +1,137 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.canonical import sha256_hex
+from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig, Prediction, PredictionsMeta
+from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity
+from tunix_ml.datasets.evaluation_set import load_evaluation_set
+from tunix_ml.inference.predict import predict
+from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
+from tunix_ml.training.loop import train
+
+CONFIG = PredictConfig(max_new_tokens=12, predict_device="cpu")
+
+
+@pytest.fixture
+def record(sums: Store, identify: Callable[..., RunIdentity]) -> CheckpointRecord:
+    identity = identify(sums, num_train_steps=2)
+    execution = ExecutionConfig(device="cpu")
+    return train(store=sums, identity=identity, execution=execution, report=lambda line: None)
+
+
+def ask(store: Store, run_id: str, config: PredictConfig = CONFIG) -> Snapshot:
+    return predict(store=store, run_id=run_id, config=config, report=lambda line: None)
+
+
+def read(snapshot: Snapshot) -> list[Prediction]:
+    lines = snapshot.file("predictions.jsonl").read_bytes()
+    return [msgspec.json.decode(line, type=Prediction) for line in lines.splitlines()]
+
+
+def test_every_item_gets_one_prediction(sums: Store, record: CheckpointRecord) -> None:
+    snapshot = ask(sums, record.run_id)
+
+    items = load_evaluation_set(sums, "sums-v1").items
+    predictions = read(snapshot)
+    assert [prediction.item_id for prediction in predictions] == [item.item_id for item in items]
+    assert [prediction.prompt for prediction in predictions] == [f"{item.prompt}\n" for item in items]
+    assert all(
+        prediction.prompt_digest == sha256_hex(prediction.prompt.encode()) for prediction in predictions
+    )
+    assert all(1 <= prediction.num_new_tokens <= 12 for prediction in predictions)
+
+
+def test_the_table_holds_what_the_lines_hold(sums: Store, record: CheckpointRecord) -> None:
+    snapshot = ask(sums, record.run_id)
+
+    table = pq.read_table(snapshot.file("predictions.parquet"))
+    assert table.schema.equals(PREDICTIONS_SCHEMA)
+    assert table.to_pylist() == [msgspec.to_builtins(prediction) for prediction in read(snapshot)]
+
+
+def test_the_predictions_say_what_they_rest_on(sums: Store, record: CheckpointRecord) -> None:
+    snapshot = ask(sums, record.run_id)
+
+    items = load_evaluation_set(sums, "sums-v1")
+    meta = PredictionsMeta.read(snapshot.file("predictions_meta.json"))
+    assert (meta.run_id, meta.model_digest) == (record.run_id, record.model_digest)
+    assert meta.num_items == len(items.items)
+    assert meta.num_length_stops == sum(one.finish_reason == "length" for one in read(snapshot))
+    assert meta.device == "cpu"
+    assert snapshot.record.parents == {
+        "model": record.model_digest,
+        "evaluation_set": items.digest,
+        "dataset": items.dataset_digest,
+    }
+
+
+def test_the_same_question_twice_is_one_content(sums: Store, record: CheckpointRecord) -> None:
+    first, again = ask(sums, record.run_id), ask(sums, record.run_id)
+    in_small_batches = ask(sums, record.run_id, CONFIG.model_copy(update={"decode_batch_size": 3}))
+    shorter = ask(sums, record.run_id, CONFIG.model_copy(update={"max_new_tokens": 11}))
+
+    assert first.digest == again.digest == in_small_batches.digest
+    assert shorter.digest != first.digest
+
+
+def test_fewer_items_are_the_first_by_id_and_another_evaluation_set(
+    sums: Store, record: CheckpointRecord
+) -> None:
+    snapshot = ask(sums, record.run_id, CONFIG.model_copy(update={"max_items": 2}))
+
+    items = load_evaluation_set(sums, "sums-v1")
+    meta = PredictionsMeta.read(snapshot.file("predictions_meta.json"))
+    assert [one.item_id for one in read(snapshot)] == [item.item_id for item in items.items[:2]]
+    assert meta.evaluation_set_digest == items.first(2).digest != items.digest
+
+
+def test_progress_is_reported(sums: Store, record: CheckpointRecord) -> None:
+    reports: list[str] = []
+
+    predict(store=sums, run_id=record.run_id, config=CONFIG, report=reports.append)
+
+    assert reports[0].startswith(f"asking {record.run_id} the ")
+    assert reports[-1].startswith("decoded ")
+
+
+def test_a_run_that_does_not_exist_is_named(sums: Store) -> None:
+    with pytest.raises(NotPublished, match=r"run 'sums-v1\.tiny\.0' does not exist"):
+        ask(sums, "sums-v1.tiny.0")
+
+
+def test_an_unfinished_run_has_no_predictions(sums: Store, record: CheckpointRecord) -> None:
+    (sums.run(record.run_id).path / "checkpoint.json").unlink()
+
+    with pytest.raises(NotPublished, match="is not finished"):
+        ask(sums, record.run_id)
+
+
+def test_a_model_other_than_the_recorded_one_is_refused(sums: Store, record: CheckpointRecord) -> None:
+    path = sums.run(record.run_id).path / "checkpoint.json"
+    path.write_bytes(record.model_copy(update={"model_digest": "0" * 64}).to_json())
+
+    with pytest.raises(CorruptArtifact, match=r"checkpoint\.json has 0000"):
+        ask(sums, record.run_id)
+
+
+def test_a_damaged_model_leaves_no_predictions(sums: Store, record: CheckpointRecord) -> None:
+    run = sums.run(record.run_id)
+    path: Path = run.slot("model").resolve().path / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+    with pytest.raises(CorruptArtifact, match=r"model\.safetensors has sha256"):
+        ask(sums, record.run_id)
+    assert not (run.path / "predictions").exists()
+
+
+def test_a_limit_that_does_not_fit_leaves_no_predictions(sums: Store, record: CheckpointRecord) -> None:
+    with pytest.raises(ContractError, match="more than the 256 positions of the model"):
+        ask(sums, record.run_id, CONFIG.model_copy(update={"max_new_tokens": 250}))
+    assert not (sums.run(record.run_id).path / "predictions").exists()
