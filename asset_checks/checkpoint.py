@@ -9,8 +9,9 @@ from pathlib import Path
 
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
 from tunix_ml.contracts.base import TunixError
-from tunix_ml.contracts.training import CheckpointRecord, MetricsRow, RunIdentity
+from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
 from tunix_ml.store import RunDirectory
+from tunix_ml.training.metrics import METRICS_FILE, read_metrics
 
 LOSS_WINDOW = 3
 LOSS_TOLERANCE = 1e-5  # relative; the very same bits on one CPU, another order of sums on an accelerator
@@ -35,7 +36,7 @@ def identity_matches_the_run(subject: Subject) -> Outcome:
 def losses_are_finite(subject: Subject) -> Outcome:
     """Every logged loss and gradient norm is finite, steps only grow, and the last is the step asked for."""
     run = _run(subject)
-    rows = read_metrics(run)
+    rows = read_metrics(run.path / METRICS_FILE)
     asked = RunIdentity.read(run.path / "config.json").train.num_train_steps
     problems = [
         f"step {row.step}: loss {row.loss}, gradient norm {row.grad_norm}"
@@ -52,7 +53,7 @@ def losses_are_finite(subject: Subject) -> Outcome:
 
 def loss_fell(subject: Subject) -> Outcome:
     """The mean loss of the last logged steps is below the first."""
-    losses = [row.loss for row in read_metrics(_run(subject))]
+    losses = [row.loss for row in read_metrics(_run(subject).path / METRICS_FILE)]
     last = losses[-LOSS_WINDOW:]
     final = math.fsum(last) / len(last)
     facts: Facts = {"first_loss": losses[0], "final_loss": final, "num_rows": len(losses)}
@@ -87,12 +88,6 @@ def _reproduce(subject: Subject) -> dict[str, float]:
             raise TunixError(" ".join(done.stderr.split())[-500:])
         losses: dict[str, float] = json.loads(result.read_bytes())
     return losses
-
-
-def read_metrics(run: RunDirectory) -> list[MetricsRow]:
-    """Return the rows of a run's metrics.jsonl."""
-    lines = (run.path / "metrics.jsonl").read_bytes().splitlines()
-    return [MetricsRow.parse(line, subject=f"metrics.jsonl line {n}") for n, line in enumerate(lines, 1)]
 
 
 def _record(subject: Subject) -> CheckpointRecord:

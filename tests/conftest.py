@@ -103,17 +103,23 @@ def subject_of(store: Store) -> Callable[..., Subject]:
 
 
 @pytest.fixture
-def tampered(store: Store) -> Callable[..., Subject]:
+def tampered(store: Store, tmp_path: Path) -> Callable[..., Subject]:
     """A function that publishes a slot's current content again, with its files edited in between.
 
     The edit is given the folder of the files; what it leaves there is what a faulty producer would publish.
+    With `keep_digest` it stands under the digest of the content it was made from.
     """
 
-    def tamper(slot: Slot, edit: Callable[[Path], object], *, content_digest: str | None = None) -> Subject:
+    def tamper(slot: Slot, edit: Callable[[Path], object], *, keep_digest: bool = False) -> Subject:
         before = slot.resolve()
-        with slot.publish(content_digest=content_digest, parents=before.record.parents) as draft:
-            shutil.copytree(before.path, draft.path, dirs_exist_ok=True)
-            (draft.path / "artifact.json").unlink()
+        files = tmp_path / f"{before.digest}.files"
+        shutil.copytree(before.path, files, dirs_exist_ok=True)
+        (files / "artifact.json").unlink()
+        if keep_digest:
+            shutil.rmtree(slot.path)
+        digest = before.digest if keep_digest else None
+        with slot.publish(content_digest=digest, parents=before.record.parents) as draft:
+            shutil.copytree(files, draft.path, dirs_exist_ok=True)
             edit(draft.path)
         return Subject(store, GOLDEN, slot, draft.snapshot)
 
@@ -121,7 +127,37 @@ def tampered(store: Store) -> Callable[..., Subject]:
 
 
 @pytest.fixture
-def finished_run(store: Store, golden: Snapshot, golden_home: Path) -> Callable[..., RunDirectory]:
+def edit_table() -> Callable[..., Callable[[Path], None]]:
+    """A function that returns an edit of one Parquet file, for `tampered`: its rows are changed in place."""
+
+    def make(name: str, change: Callable[[list[dict[str, Any]]], object]) -> Callable[[Path], None]:
+        def edit(folder: Path) -> None:
+            table = pq.read_table(folder / name)
+            rows = table.to_pylist()
+            change(rows)
+            pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), folder / name)
+
+        return edit
+
+    return make
+
+
+@pytest.fixture
+def edit_json() -> Callable[..., Callable[[Path], None]]:
+    """A function that returns an edit of one JSON file, for `tampered`: some of its fields are replaced."""
+
+    def make(name: str, **changes: Any) -> Callable[[Path], None]:
+        def edit(folder: Path) -> None:
+            fields = msgspec.json.decode((folder / name).read_bytes())
+            (folder / name).write_bytes(msgspec.json.encode({**fields, **changes}))
+
+        return edit
+
+    return make
+
+
+@pytest.fixture
+def finished_run(store: Store, tokenized: Snapshot) -> Callable[..., RunDirectory]:
     """A function that fabricates a finished run with its predictions, without training.
 
     Of the items, in the order of their ids, the first `share_right` are answered with the true completion,
@@ -159,13 +195,15 @@ def evaluated(store: Store, finished_run: Callable[..., RunDirectory]) -> Callab
 
 
 def _identity(store: Store, recipe: str, template_name: TemplateName) -> RunIdentity:
-    export = render_dataset(store, GOLDEN, ExportConfig(template=template_name))
-    tokens = tokenize_export(store, GOLDEN, TokenizeConfig())
+    if template_name != "reasoning_tags":
+        render_dataset(store, GOLDEN, ExportConfig(template=template_name))
+        tokenize_export(store, GOLDEN, TokenizeConfig())
+    tokens = store.slot("tokenized_examples", GOLDEN).resolve()
     manifest = TokensManifest.read(tokens.file("tokens.json"))
     return RunIdentity(
         dataset_version=GOLDEN,
         dataset_digest=manifest.dataset_digest,
-        export_digest=export.digest,
+        export_digest=manifest.export_digest,
         tokens_digest=tokens.digest,
         template=template_name,
         train=TrainConfig(recipe=recipe, num_train_steps=NUM_STEPS),

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from dagster_pipes import PipesContextData, encode_param
 
 from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE
 
@@ -75,6 +77,27 @@ def test_a_worker_without_a_job_says_what_it_needs(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
 
     assert (result.returncode, result.stderr) == (1, "usage: python -m <module> JOB.json\n")
+
+
+def test_under_dagster_a_worker_reports_into_its_log(tmp_path: Path) -> None:
+    messages = tmp_path / "messages"
+    messages.touch()
+    context = dict.fromkeys(PipesContextData.__annotations__) | {"extras": {}}
+
+    status, out, err = finish(
+        start(
+            tmp_path,
+            "1 + 1",
+            DAGSTER_PIPES_CONTEXT=encode_param({"data": context}),
+            DAGSTER_PIPES_MESSAGES=encode_param({"path": str(messages)}),
+        )
+    )
+
+    said = [json.loads(line) for line in messages.read_text().splitlines()]
+    assert (status, out, err) == (0, "", "")
+    assert [message["method"] for message in said] == ["opened", "log", "closed"]
+    assert said[1]["params"] == {"message": "got 1 + 1", "level": "INFO"}
+    assert said[2]["params"] == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")

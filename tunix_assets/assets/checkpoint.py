@@ -5,7 +5,6 @@ from typing import TypeVar
 import dagster as dg
 from pydantic import BaseModel
 
-from asset_checks.checkpoint import read_metrics
 from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import curve, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
@@ -14,6 +13,7 @@ from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity, TrainConfig
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import Snapshot, Store
+from tunix_ml.training.metrics import METRICS_FILE, read_metrics
 
 ENGINE_PARTS = ("contracts", "exports", "modeling", "training")
 Part = TypeVar("Part", bound=BaseModel)
@@ -80,7 +80,7 @@ def _publish(store: Store, identity: RunIdentity) -> dg.MaterializeResult[None]:
     slot = store.slot("checkpoint", identity.dataset_version)
     with slot.publish(parents=parents, code_version=identity.code_version) as draft:
         (draft.path / "checkpoint.json").write_bytes(record.to_json())
-    metrics = read_metrics(run)
+    metrics = read_metrics(run.path / METRICS_FILE)
     settings = [(name, value) for name, value in identity.train.model_dump().items()]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(record.model_digest),

@@ -8,6 +8,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport, ItemScore, MetricEstimate
 from tunix_ml.contracts.prediction import Prediction, PredictionsMeta
 from tunix_ml.contracts.training import RunIdentity
@@ -46,10 +47,16 @@ def eval_slot(run: RunDirectory, evaluation_set: str) -> Slot:
 
 
 def read_predictions(slot: Slot, *, digest: str | None = None) -> Predictions:
-    """Read published predictions, verified."""
+    """Read published predictions, verified.
+
+    Raises:
+        ContractError: a line is not a prediction.
+    """
     snapshot = slot.resolve(digest)
-    lines = snapshot.file("predictions.jsonl").read_bytes().splitlines()
-    rows = [msgspec.json.decode(line, type=Prediction) for line in lines]
+    try:
+        rows = msgspec.json.Decoder(Prediction).decode_lines(snapshot.file("predictions.jsonl").read_bytes())
+    except msgspec.DecodeError as error:
+        raise ContractError(f"predictions.jsonl of {slot.key!r} breaks its contract: {error}") from error
     return Predictions(snapshot, PredictionsMeta.read(snapshot.file("predictions_meta.json")), rows)
 
 

@@ -91,7 +91,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     try:
         config = json.loads((folder / "tokenizer_config.json").read_bytes())
         backend = Backend.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # noqa: BLE001 - tokenizers 0.23 raises nothing finer
+    except Exception as error:
         raise TokenizerError(f"tokenizer folder {folder} cannot be read: {error}") from error
     return _wrap(backend, config, subject=str(folder))
 

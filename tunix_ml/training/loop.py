@@ -8,6 +8,7 @@ runs/<run_id>/model/            the finished model, a slot of the store
 runs/<run_id>/checkpoint.json   the record of the finished run, written last
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,8 +38,8 @@ from tunix_ml.store import NotPublished, RunDirectory, Snapshot, Store
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.data import TokenRows, in_order, indices_of_step, read_rows
 from tunix_ml.training.devices import describe_device, find_device
-from tunix_ml.training.metrics import append_metrics, progress_line, write_row
-from tunix_ml.training.progress import Progress, finite
+from tunix_ml.training.metrics import METRICS_FILE, append_metrics, progress_line, write_row
+from tunix_ml.training.progress import NonFiniteLoss, Progress, finite
 from tunix_ml.training.step import (
     CompiledSteps,
     EvalStep,
@@ -151,7 +152,7 @@ class Session:
     ) -> tuple[TrainState, CheckpointMeta | None]:
         config, done = self.identity.train, meta.step if meta else 0
         progress = Progress.carried_on(meta)
-        with append_metrics(self.run.path / "metrics.jsonl", after_step=done) as file:
+        with append_metrics(self.run.path / METRICS_FILE, after_step=done) as file:
             for step in range(done + 1, config.num_train_steps + 1):
                 indices = _indices(step, rows, config)
                 state, metrics = steps.train(state, rows.batch(indices))
@@ -253,9 +254,15 @@ def model_config(config: TrainConfig, manifest: TokensManifest) -> ModelConfig:
 
 
 def validation_loss(evaluate: EvalStep, params: Params, rows: TokenRows, config: TrainConfig) -> float:
-    """Return the loss over a whole split, in nats per supervised token."""
+    """Return the loss over a whole split, in nats per supervised token.
+
+    Raises:
+        NonFiniteLoss: it is NaN or infinite.
+    """
     sums = [evaluate(params, batch) for batch in in_order(rows, batch_size=config.batch_size)]
     nats, num_supervised = (sum(map(float, values)) for values in zip(*sums, strict=True))
+    if not math.isfinite(nats):
+        raise NonFiniteLoss(f"validation loss is {nats}: lower learning_rate, or lengthen warmup_steps")
     return nats / num_supervised
 
 

@@ -10,6 +10,7 @@ from typing import TextIO
 from tunix_ml.contracts.training import MetricsRow
 from tunix_ml.durable import write_atomically
 
+METRICS_FILE = "metrics.jsonl"
 _SECONDS_PER_MINUTE = 60
 
 

@@ -27,10 +27,13 @@ def params() -> Params:
 
 
 def logits(params: Params, ids: list[int], segments: list[int], positions: list[int]) -> np.ndarray:
+    return np.asarray(_logits(params, *(jnp.array([row]) for row in (ids, segments, positions))))[0]
+
+
+@jax.jit
+def _logits(params: Params, ids: jax.Array, segments: jax.Array, positions: jax.Array) -> jax.Array:
     decoder = NETWORK.bind(params)
-    mask = segment_mask(jnp.array([segments]))
-    hidden = decoder.hidden(jnp.array([ids]), positions=jnp.array([positions]), mask=mask).hidden
-    return np.asarray(decoder.logits(hidden))[0]
+    return decoder.logits(decoder.hidden(ids, positions=positions, mask=segment_mask(segments)).hidden)
 
 
 def test_parameters_bear_huggingface_names_and_come_in_one_flat_dict(params: Params) -> None:

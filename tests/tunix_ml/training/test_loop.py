@@ -22,7 +22,7 @@ from tunix_ml.training.devices import DeviceNotFound
 from tunix_ml.training.loop import train, validation_loss
 from tunix_ml.training.metrics import read_metrics
 from tunix_ml.training.progress import NonFiniteLoss
-from tunix_ml.training.step import loss_sum
+from tunix_ml.training.step import LossSum, loss_sum
 
 Identify = Callable[..., RunIdentity]
 EVERY_TWO = {"save_every_steps": 2, "eval_every_steps": 2, "log_every_steps": 1}
@@ -114,6 +114,19 @@ def test_the_validation_loss_is_over_the_whole_split(
         lambda params, batch: loss_sum(model.network, params, batch), model.params, rows, wide
     )
     assert record.validation_loss == pytest.approx(at_once, rel=1e-6)
+
+
+def test_a_validation_loss_that_is_no_number_is_an_error(sums: Store, identity: RunIdentity) -> None:
+    path = sums.slot("tokenized_examples", "sums-v1").resolve().file("tokens.parquet")
+    rows = read_rows(path, "validation", seq_len=256)
+
+    with pytest.raises(NonFiniteLoss, match="validation loss is nan"):
+        validation_loss(
+            lambda params, batch: LossSum(jax.numpy.float32("nan"), jax.numpy.float32(1)),
+            {},
+            rows,
+            identity.train,
+        )
 
 
 def test_progress_is_reported(sums: Store, identity: RunIdentity) -> None:

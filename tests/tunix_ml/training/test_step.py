@@ -56,6 +56,10 @@ def batch_of(*rows: list[tuple[list[int], int]], length: int = 8) -> Batch:
     return Batch(inputs, targets, weights, segments, positions)
 
 
+jitted_sum = jax.jit(loss_sum, static_argnums=0)
+jitted_mean = jax.jit(mean_loss, static_argnums=0)
+jitted_step = jax.jit(train_step, static_argnames=("network", "config"))
+
 BATCH = batch_of([([3, 4, 5, 6], 2)], [([7, 8, 9], 1), ([3, 9, 4, 2], 2)])
 
 
@@ -84,28 +88,28 @@ def test_the_loss_is_the_weighted_negative_log_likelihood_in_nats() -> None:
 
 
 def test_fresh_parameters_know_nothing(state: TrainState) -> None:
-    assert float(mean_loss(NETWORK, state.params, BATCH)) == pytest.approx(math.log(20), rel=0.02)
+    assert float(jitted_mean(NETWORK, state.params, BATCH)) == pytest.approx(math.log(20), rel=0.02)
 
 
 def test_packed_rows_have_the_loss_of_unpacked_ones(state: TrainState) -> None:
-    packed = loss_sum(NETWORK, state.params, batch_of([([7, 8, 9], 1), ([3, 9, 4, 2], 2)]))
-    unpacked = loss_sum(NETWORK, state.params, batch_of([([7, 8, 9], 1)], [([3, 9, 4, 2], 2)]))
+    packed = jitted_sum(NETWORK, state.params, batch_of([([7, 8, 9], 1), ([3, 9, 4, 2], 2)]))
+    unpacked = jitted_sum(NETWORK, state.params, batch_of([([7, 8, 9], 1)], [([3, 9, 4, 2], 2)]))
 
     assert float(packed.nats) == pytest.approx(float(unpacked.nats), rel=1e-5)
     assert float(packed.num_supervised) == float(unpacked.num_supervised) == 4
 
 
 def test_padding_has_no_say(state: TrainState) -> None:
-    one = mean_loss(NETWORK, state.params, BATCH)
+    one = jitted_mean(NETWORK, state.params, BATCH)
     noisy = BATCH._replace(targets=np.where(BATCH.weights == 0, 19, BATCH.targets))
 
-    assert float(mean_loss(NETWORK, state.params, noisy)) == float(one)
+    assert float(jitted_mean(NETWORK, state.params, noisy)) == float(one)
 
 
 def test_a_batch_without_a_supervised_token_has_no_loss(state: TrainState) -> None:
     idle = BATCH._replace(weights=np.zeros_like(BATCH.weights))
 
-    assert math.isnan(mean_loss(NETWORK, state.params, idle))
+    assert math.isnan(jitted_mean(NETWORK, state.params, idle))
 
 
 def test_the_loss_falls(steps: CompiledSteps, state: TrainState) -> None:
@@ -157,15 +161,15 @@ def test_the_same_steps_give_the_same_bits(steps: CompiledSteps, state: TrainSta
 def test_the_evaluation_agrees_with_the_loss(steps: CompiledSteps, state: TrainState) -> None:
     total = steps.evaluate(state.params, BATCH)
 
-    expected = mean_loss(NETWORK, state.params, BATCH)
+    expected = jitted_mean(NETWORK, state.params, BATCH)
     assert float(total.nats / total.num_supervised) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_the_gradient_is_clipped_and_its_norm_reported_before(state: TrainState) -> None:
     clipped = CONFIG.model_copy(update={"grad_clip_norm": 1e-3})
 
-    _, free = train_step(state, BATCH, network=NETWORK, config=CONFIG)
-    _, tight = train_step(state, BATCH, network=NETWORK, config=clipped)
+    _, free = jitted_step(state, BATCH, network=NETWORK, config=CONFIG)
+    _, tight = jitted_step(state, BATCH, network=NETWORK, config=clipped)
 
     assert float(tight.grad_norm) == float(free.grad_norm) > 1e-3
 
