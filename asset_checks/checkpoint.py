@@ -54,6 +54,8 @@ def losses_are_finite(subject: Subject) -> Outcome:
 def loss_fell(subject: Subject) -> Outcome:
     """The mean loss of the last logged steps is below the first."""
     losses = [row.loss for row in read_metrics(_run(subject).path / METRICS_FILE)]
+    if not losses:
+        return Outcome(False, "there is no row of metrics", {"num_rows": 0}, "WARN")
     last = losses[-LOSS_WINDOW:]
     final = math.fsum(last) / len(last)
     facts: Facts = {"first_loss": losses[0], "final_loss": final, "num_rows": len(losses)}

@@ -109,7 +109,7 @@ def score_has_not_regressed(subject: Subject) -> Outcome:
 def _best_other(subject: Subject, report: EvalReport) -> Slot | None:
     rows = [
         row
-        for row in collect_leaderboard(subject.store).rows
+        for row in collect_leaderboard(subject.store, required_checks=BLOCKING).rows
         if row["rank"] is not None
         and row["run_id"] != report.run_id
         and row["evaluation_set_digest"] == report.evaluation_set_digest
@@ -137,3 +137,4 @@ CHECKS = (
     Check("eval_report", means_follow_from_the_items),
     Check("eval_report", score_has_not_regressed, blocking=False),
 )
+BLOCKING = tuple(check.name for check in CHECKS if check.blocking)

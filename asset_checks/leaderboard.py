@@ -5,6 +5,7 @@ from collections import Counter
 
 import pyarrow.parquet as pq
 
+from asset_checks.eval_report import BLOCKING
 from asset_checks.outcome import Check, Outcome, Subject, all_hold
 from tunix_ml.evaluation.score import SCORER
 from tunix_ml.registry.leaderboard import VALID, Row, collect_leaderboard
@@ -13,7 +14,7 @@ from tunix_ml.registry.leaderboard import VALID, Row, collect_leaderboard
 def rows_are_current(subject: Subject) -> Outcome:
     """Every displayed row is what the store says now: same runs, same scores, same verdicts."""
     shown = {_key(row): row for row in _rows(subject)}
-    now = {_key(row): row for row in collect_leaderboard(subject.store).rows}
+    now = {_key(row): row for row in collect_leaderboard(subject.store, required_checks=BLOCKING).rows}
     problems = [f"{key} is not shown" for key in sorted(now.keys() - shown.keys())]
     problems += [f"{key} is shown and gone" for key in sorted(shown.keys() - now.keys())]
     problems += [

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from asset_checks.eval_report import BLOCKING
 from asset_checks.outcome import Subject
+from tunix_ml.audits import record_audit
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.export import ExportConfig, TemplateName
 from tunix_ml.contracts.names import evaluation_set_name
@@ -184,12 +186,15 @@ def finished_run(store: Store, tokenized: Snapshot) -> Callable[..., RunDirector
 
 @pytest.fixture
 def evaluated(store: Store, finished_run: Callable[..., RunDirectory]) -> Callable[..., Slot]:
-    """A function that fabricates a finished run, scores it, and returns the slot of its report."""
+    """A function that fabricates a finished run, scores and audits it, and returns the slot of its report."""
 
     def evaluate_run(**options: Any) -> Slot:
         run = finished_run(**options)
-        evaluate(store, run.run_id, evaluation_set_name(GOLDEN, "test"))
-        return run.slot(f"eval/{evaluation_set_name(GOLDEN, 'test')}")
+        digest = evaluate(store, run.run_id, evaluation_set_name(GOLDEN, "test")).digest
+        slot = run.slot(f"eval/{evaluation_set_name(GOLDEN, 'test')}")
+        for check in BLOCKING:
+            record_audit(slot, digest, check=check, passed=True, description="as the test has it")
+        return slot
 
     return evaluate_run
 

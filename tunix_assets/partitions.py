@@ -5,8 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from tunix_ml.contracts.base import ContractError
-from tunix_ml.contracts.names import parse_dataset_version
+from tunix_ml.contracts.names import is_dataset_version
 from tunix_ml.datasets.catalog import dataset_versions
 from tunix_ml.store import Store
 
@@ -25,9 +24,7 @@ class DatasetVersions(dg.DynamicPartitionsDefinition):
 
     def has_partition_key(self, partition_key: str, *args: Any, **kwargs: Any) -> bool:
         """Say whether a key is well-formed and either in the catalog or registered."""
-        try:
-            parse_dataset_version(partition_key)
-        except ContractError:
+        if not is_dataset_version(partition_key):
             return False
         return partition_key in catalog_keys() or super().has_partition_key(partition_key, *args, **kwargs)
 

@@ -8,7 +8,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from tunix_ml.contracts.base import ContractError, TunixError
@@ -47,9 +47,18 @@ def lease(path: Path, *, timeout_s: float) -> Iterator[None]:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file's content as a whole, durably: a reader sees the old bytes or the new ones."""
+    _replace(path, lambda temporary: temporary.write_bytes(data))
+
+
+def copy_atomically(source: Path, path: Path) -> None:
+    """Replace a file's content by another file's, as a whole and durably."""
+    _replace(path, lambda temporary: shutil.copyfile(source, temporary))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
-        temporary.write_bytes(data)
+        write(temporary)
         sync(temporary)
         os.replace(temporary, path)  # noqa: PTH105 - named in the fault tests
     except BaseException:

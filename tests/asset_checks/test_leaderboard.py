@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from asset_checks import leaderboard
+from asset_checks.eval_report import BLOCKING
 from asset_checks.outcome import Check, Subject
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.store import Slot, Store
@@ -19,7 +20,9 @@ def board(store: Store, evaluated: Evaluated) -> Subject:
     """A published board of two runs."""
     evaluated(recipe="best", share_right=1.0)
     evaluated(recipe="good", share_right=0.5)
-    return Subject(store, "all", store.slot("leaderboard", "all"), publish_leaderboard(store))
+    return Subject(
+        store, "all", store.slot("leaderboard", "all"), publish_leaderboard(store, required_checks=BLOCKING)
+    )
 
 
 @pytest.fixture
@@ -42,7 +45,9 @@ def test_a_sound_board_passes_every_check(board: Subject, check: Check) -> None:
 
 
 def test_an_empty_board_is_sound(store: Store) -> None:
-    board = Subject(store, "all", store.slot("leaderboard", "all"), publish_leaderboard(store))
+    board = Subject(
+        store, "all", store.slot("leaderboard", "all"), publish_leaderboard(store, required_checks=BLOCKING)
+    )
 
     assert all(check.function(board).passed for check in leaderboard.CHECKS)
 
@@ -134,7 +139,9 @@ def test_a_row_without_a_rank_need_not_be_believed(plant: Callable[..., Subject]
 def test_a_run_that_could_not_be_read_is_warned_of(store: Store, evaluated: Evaluated) -> None:
     slot = evaluated()
     (slot.resolve().path / "eval.json").write_text("{}")
-    board = Subject(store, "all", store.slot("leaderboard", "all"), publish_leaderboard(store))
+    board = Subject(
+        store, "all", store.slot("leaderboard", "all"), publish_leaderboard(store, required_checks=BLOCKING)
+    )
 
     outcome = leaderboard.every_run_is_readable(board)
 

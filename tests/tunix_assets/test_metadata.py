@@ -1,6 +1,7 @@
 """Metadata that the UI shows inline."""
 
 import math
+import re
 
 import pytest
 
@@ -16,7 +17,9 @@ def test_a_curve_of_any_length_fits_inline(num_values: int) -> None:
 
     assert text is not None
     assert len(text) < INLINE_LIMIT
-    assert "data:image/svg+xml" in text
+    (link,) = re.findall(r"\]\((.*?)\)", text)
+    assert link.startswith("data:image/svg+xml,%3Csvg")
+    assert " " not in link
 
 
 def test_a_curve_names_its_first_last_and_lowest_value() -> None:
@@ -30,8 +33,8 @@ def test_a_curve_keeps_the_first_and_the_last_point() -> None:
     text = curve([float(i) for i in range(1_000)], title="loss").value
 
     assert text is not None
-    assert "points='0,90" in text.replace("%20", " ")
-    assert "320,0'" in text.replace("%20", " ")
+    assert "d='M0,90L" in text
+    assert "L320,0'" in text
 
 
 def test_a_long_table_is_cut_to_what_fits_and_says_how_much_is_left_out() -> None:

@@ -3,10 +3,10 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from asset_checks.catalog import blocking_checks
 from tunix_assets.inputs import clear_failures
-from tunix_assets.metadata import column_schema, inline_table
+from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource
-from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.leaderboard import publish_leaderboard
 
@@ -24,7 +24,6 @@ _COLUMNS = ["rank", "asked", "recipe", "template", "score", "95 % interval", "n"
     group_name="results",
     code_version=source_digest("registry"),
     kinds={"duckdb"},
-    metadata=column_schema(LEADERBOARD_SCHEMA),
 )
 def leaderboard(
     context: dg.AssetExecutionContext, store: StoreResource, duckdb: DuckDBResource
@@ -37,7 +36,7 @@ def leaderboard(
     from tunix_ml.registry.catalog import create_views, rebuild_catalog
 
     with clear_failures(), duckdb.get_connection() as connection:
-        snapshot = publish_leaderboard(store.store())
+        snapshot = publish_leaderboard(store.store(), required_checks=blocking_checks("eval_report"))
         rebuild_catalog(store.store())
         create_views(connection, store.store())
         rows = connection.execute(_SUMMARY).fetchall()

@@ -32,6 +32,15 @@ def parse_dataset_version(value: str) -> DatasetName:
     return DatasetName(match["name"], f"v{match['number']}")
 
 
+def is_dataset_version(value: str) -> bool:
+    """Say whether a value is of the form <name>-v<number>."""
+    try:
+        parse_dataset_version(value)
+    except ContractError:
+        return False
+    return True
+
+
 def check_recipe_name(value: str) -> str:
     """Return a training recipe's name if it may stand in a run id.
 

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from tunix_ml.contracts.base import ContractError, TunixError, describe
-from tunix_ml.contracts.names import parse_dataset_version
+from tunix_ml.contracts.names import is_dataset_version, parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe
 
 
@@ -34,8 +34,11 @@ def catalog_directories(home: Path) -> tuple[Path, Path]:
 
 
 def dataset_versions(home: Path) -> list[str]:
-    """Return the name of every recipe in the catalog, sorted, without reading any."""
-    return sorted(_recipe_files(home))
+    """Return the name of every recipe in the catalog, sorted, without reading any.
+
+    A file whose name is no dataset version is not one of them; `load_recipe` says why.
+    """
+    return sorted(name for name in _recipe_files(home) if is_dataset_version(name))
 
 
 def load_recipe(dataset_version: str, home: Path) -> CatalogEntry:

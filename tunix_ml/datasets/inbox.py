@@ -17,9 +17,10 @@ from tunix_ml.contracts.canonical import file_sha256
 from tunix_ml.contracts.names import parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe, JsonlSource
 from tunix_ml.contracts.reject import Reject
+from tunix_ml.contracts.trace import Split
 from tunix_ml.datasets.build import name_rejects
 from tunix_ml.datasets.catalog import dataset_versions
-from tunix_ml.durable import write_atomically
+from tunix_ml.durable import copy_atomically, make_directory, write_atomically
 from tunix_ml.traces.ingest import ingest
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -45,6 +46,11 @@ class SetAside(NamedTuple):
     reason: str
 
 
+class _Readable(NamedTuple):
+    source: JsonlSource
+    num_traces: int
+
+
 def waiting_files(home: Path) -> list[Path]:
     """Return the files in the inbox by name; hidden ones and those still being copied are left out."""
     inbox = home / "inbox"
@@ -58,45 +64,62 @@ def waiting_files(home: Path) -> list[Path]:
 
 
 def take_file(path: Path, home: Path) -> Accepted | SetAside:
-    """Move one file out of the inbox: into the catalog if it is good, aside with a reason if it is not."""
+    """Move one file out of the inbox: into the catalog if it is good, aside with a reason if it is not.
+
+    The file leaves the inbox last, so that a kill on the way is made good by the next look.
+    """
     try:
-        dataset_version = _version_of(path, home)
-        recipe_source = _readable_source(path)
+        dataset_version = _version_of(path)
+        target = home / "sources" / dataset_version / path.name
+        digest = file_sha256(path)
+        if not (target.is_file() and file_sha256(target) == digest):
+            _refuse_known(dataset_version, home)
+        readable = _readable_source(path)
     except (TunixError, OSError) as error:
         return _set_aside(path, str(error))
-    digest = file_sha256(path)
-    target = home / "sources" / dataset_version / path.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(path, target)  # noqa: PTH105
-    recipe = DatasetRecipe(
-        description=f"Traces from {path.name}, dropped into the inbox.",
-        license="NOASSERTION",
-        source=recipe_source.model_copy(update={"path": f"../sources/{dataset_version}/{path.name}"}),
-    )
-    text = yaml.safe_dump(
-        recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True
-    )
-    recipes = home / "recipes"
-    recipes.mkdir(parents=True, exist_ok=True)
-    write_atomically(recipes / f"{dataset_version}.yaml", text.encode())
+    make_directory(target.parent)
+    copy_atomically(path, target)
+    _write_recipe(home / "recipes" / f"{dataset_version}.yaml", readable, path.name)
+    path.unlink()
     return Accepted(path.name, dataset_version, digest)
 
 
-def _version_of(path: Path, home: Path) -> str:
+def _write_recipe(path: Path, readable: _Readable, file_name: str) -> None:
+    recipe = DatasetRecipe(
+        description=f"Traces from {file_name}, dropped into the inbox.",
+        license="NOASSERTION",
+        source=readable.source.model_copy(update={"path": f"../sources/{path.stem}/{file_name}"}),
+        splits=_shares(readable.num_traces),
+    )
+    plain = recipe.model_dump(mode="json", exclude_none=True)
+    make_directory(path.parent)
+    write_atomically(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).encode())
+
+
+def _shares(num_traces: int) -> dict[Split, float]:
+    """Return shares that give validation and test about ten traces each, and at least a twentieth."""
+    held_out = round(min(0.25, max(0.05, 10 / num_traces)), 3)
+    return {"train": 1 - 2 * held_out, "validation": held_out, "test": held_out}
+
+
+def _version_of(path: Path) -> str:
     suffix = next((suffix for suffix in _SUFFIXES if path.name.endswith(suffix)), None)
     if suffix is None:
         raise InboxRefused(f"{path.name} does not end in {' or '.join(_SUFFIXES)}")
     dataset_version = path.name.removesuffix(suffix)
     parse_dataset_version(dataset_version)
+    return dataset_version
+
+
+def _refuse_known(dataset_version: str, home: Path) -> None:
     if dataset_version in dataset_versions(home):
         raise InboxRefused(
             f"{dataset_version} is in the catalog already, and a version never changes its content:"
             " drop the file under the next version's name"
         )
-    return dataset_version
 
 
-def _readable_source(path: Path) -> JsonlSource:
+def _readable_source(path: Path) -> _Readable:
     """Return the source whose format reads the file without a reject.
 
     Raises:
@@ -107,7 +130,7 @@ def _readable_source(path: Path) -> JsonlSource:
         source = JsonlSource(kind="jsonl", path=path.name, format=trace_format)
         num_traces, rejects = _dry_run(source, path.parent)
         if num_traces and not rejects:
-            return source
+            return _Readable(source, num_traces)
         if fewest is None or len(rejects) < len(fewest):
             fewest = rejects
     if not fewest:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tunix_ml.contracts.evaluation import SelfTest
 from tunix_ml.contracts.prediction import Prediction
 from tunix_ml.datasets.evaluation_set import EvaluationItem
-from tunix_ml.evaluation.normalise import normalise_text
+from tunix_ml.evaluation.normalise import answers_equal
 from tunix_ml.evaluation.score import score_items
 from tunix_ml.exports.templates import Template
 
@@ -17,7 +17,7 @@ def run_self_test(items: Sequence[EvaluationItem], template: Template) -> SelfTe
     """
     neighbours = [*items[1:], *items[:1]]
     same = [
-        normalise_text(item.final_answer) == normalise_text(other.final_answer)
+        answers_equal(item.final_answer, other.final_answer)
         for item, other in zip(items, neighbours, strict=True)
     ]
     return SelfTest(

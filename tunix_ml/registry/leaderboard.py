@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -30,9 +30,9 @@ class Leaderboard(NamedTuple):
     unreadable: dict[str, str]
 
 
-def publish_leaderboard(store: Store) -> Snapshot:
+def publish_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Snapshot:
     """Collect all evaluated runs and publish table, JSON and page."""
-    board = collect_leaderboard(store)
+    board = collect_leaderboard(store, required_checks=required_checks)
     parents = {f"{row['run_id']}/{row['evaluation_set']}": row["eval_digest"] for row in board.rows}
     slot = store.slot("leaderboard", "all")
     with slot.publish(parents=parents, code_version=source_digest("registry")) as draft:
@@ -51,8 +51,11 @@ def read_leaderboard(store: Store) -> list[Row]:
     return rows
 
 
-def collect_leaderboard(store: Store) -> Leaderboard:
-    """Return a row for each run and evaluation set in the store as they are now."""
+def collect_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Leaderboard:
+    """Return a row for each run and evaluation set in the store as they are now.
+
+    A row is ranked only if its report has passed every one of the required checks.
+    """
     rows: list[Row] = []
     unreadable: dict[str, str] = {}
     for run_id in store.run_ids():
@@ -64,19 +67,23 @@ def collect_leaderboard(store: Store) -> Leaderboard:
             continue
         for slot in slots:
             try:
-                rows.append(_row(store, run, slot))
+                rows.append(_row(store, run, slot, required_checks))
             except (StoreError, ContractError, OSError) as error:
                 unreadable[f"{run_id}/{slot.table}"] = str(error)
     return Leaderboard(_ranked(rows), unreadable)
 
 
-def row_status(store: Store, run: RunDirectory, slot: Slot, report: EvalReport) -> str:
+def row_status(
+    store: Store, run: RunDirectory, slot: Slot, report: EvalReport, required_checks: Sequence[str]
+) -> str:
     """Return `valid`, or what is wrong: `invalid: …`, `incomplete: …` or `stale: …`."""
     snapshot = slot.resolve()
     problems = snapshot.verify()
-    failed = [audit.check for audit in audits(slot, snapshot.digest).values() if not audit.passed]
-    if problems or failed:
-        return "invalid: " + "; ".join(problems + [f"check {name} failed" for name in failed])
+    found = audits(slot, snapshot.digest)
+    problems += [f"check {audit.check} failed" for audit in found.values() if not audit.passed]
+    problems += [f"check {name} was never run" for name in required_checks if name not in found]
+    if problems:
+        return "invalid: " + "; ".join(problems)
     if report.scorer != SCORER:
         return f"invalid: scorer {report.scorer} is not known"
     if report.coverage < 1:
@@ -93,13 +100,13 @@ def _currency(store: Store, run: RunDirectory, report: EvalReport) -> Iterable[t
     yield "scorer", report.scorer_digest == scorer_digest()
 
 
-def _row(store: Store, run: RunDirectory, slot: Slot) -> Row:
+def _row(store: Store, run: RunDirectory, slot: Slot, required_checks: Sequence[str]) -> Row:
     report = read_eval(slot)
     checkpoint = CheckpointRecord.read(run.path / "checkpoint.json")
     score = report.metrics.get(report.scorer)
     return {
         "rank": None,
-        "status": row_status(store, run, slot, report),
+        "status": row_status(store, run, slot, report, required_checks),
         "primary_score": report.primary_score,
         "ci95_low": score.ci95_low if score else None,
         "ci95_high": score.ci95_high if score else None,

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from tunix_ml.datasets.build import build_dataset
@@ -43,6 +44,16 @@ def test_the_digest_is_of_the_items_and_not_of_their_order(items: EvaluationSet)
 
     assert turned.digest == items.digest
     assert items.first(3).digest != items.digest == items.first(None).digest
+
+
+@pytest.mark.parametrize("changes", [{"item_id": "0"}, {"prompt": "Another?"}, {"final_answer": "0"}])
+def test_the_digest_depends_on_what_is_asked_and_expected(
+    items: EvaluationSet, changes: dict[str, str]
+) -> None:
+    first, *others = items.items
+    changed = (msgspec.structs.replace(first, **changes), *others)
+
+    assert EvaluationSet(items.name, items.dataset_digest, changed).digest != items.digest
 
 
 def test_the_first_items_are_the_first_by_id(items: EvaluationSet) -> None:

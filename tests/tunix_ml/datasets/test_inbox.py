@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,28 @@ def test_a_good_file_becomes_a_dataset_version_that_builds(store: Store) -> None
     ).manifest
     assert (manifest.trace_count, manifest.sources[0].sha256) == (20, sha256)
     assert waiting_files(store.home) == []
+
+
+@pytest.mark.parametrize("killed_before", ["os.replace", "Path.unlink"])
+def test_a_file_whose_taking_was_killed_is_taken_at_the_next_look(
+    store: Store, monkeypatch: pytest.MonkeyPatch, killed_before: str
+) -> None:
+    path = drop(store.home, "mine-v1.jsonl")
+    target = {"os.replace": (os, "replace"), "Path.unlink": (Path, "unlink")}[killed_before]
+    with monkeypatch.context() as patch:
+        patch.setattr(*target, _killed)
+        with pytest.raises(KeyboardInterrupt):
+            take_file(path, store.home)
+
+    taken = take_file(path, store.home)
+
+    assert isinstance(taken, Accepted)
+    assert waiting_files(store.home) == []
+    build_dataset(store, load_recipe("mine-v1", store.home), report=lambda line: None)
+
+
+def _killed(*arguments: object, **more: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_packed_file_is_taken_as_it_is(store: Store) -> None:

@@ -26,7 +26,7 @@ Tamper = Callable[..., Subject]
 
 
 def rows_by_recipe(store: Store) -> dict[str, Row]:
-    return {row["recipe"]: row for row in collect_leaderboard(store).rows}
+    return {row["recipe"]: row for row in collect_leaderboard(store, required_checks=()).rows}
 
 
 def drop_one_line(folder: Path) -> None:
@@ -46,8 +46,10 @@ def edit_report(**changes: Any) -> Callable[[Path], None]:
 
 
 def test_an_empty_store_has_an_empty_board(store: Store) -> None:
-    assert collect_leaderboard(store) == ([], {})
-    assert pq.read_schema(publish_leaderboard(store).file("leaderboard.parquet")).equals(LEADERBOARD_SCHEMA)
+    assert collect_leaderboard(store, required_checks=()) == ([], {})
+    assert pq.read_schema(publish_leaderboard(store, required_checks=()).file("leaderboard.parquet")).equals(
+        LEADERBOARD_SCHEMA
+    )
     assert read_leaderboard(store) == []
 
 
@@ -55,7 +57,7 @@ def test_better_runs_come_first_and_equal_ones_share_a_rank(store: Store, evalua
     for recipe, share in {"good": 0.75, "poor": 0.25, "best": 1.0, "fine": 0.75}.items():
         evaluated(recipe=recipe, share_right=share)
 
-    rows = collect_leaderboard(store).rows
+    rows = collect_leaderboard(store, required_checks=()).rows
 
     assert [(row["rank"], row["recipe"], row["primary_score"]) for row in rows] == [
         (1, "best", 1.0),
@@ -70,7 +72,7 @@ def test_a_row_is_the_report_and_the_checkpoint_of_its_run(store: Store, evaluat
     slot = evaluated(recipe="named")
     report = EvalReport.read(slot.resolve().file("eval.json"))
 
-    (row,) = collect_leaderboard(store).rows
+    (row,) = collect_leaderboard(store, required_checks=()).rows
 
     assert row.keys() == set(LEADERBOARD_SCHEMA.names)
     assert row["run_id"] == report.run_id == slot.key
@@ -122,7 +124,7 @@ def test_a_report_on_a_replaced_dataset_is_stale(
     evaluated()
     tampered(store.slot("dataset", "golden-v2"), lambda folder: (folder / "README.md").write_text("new"))
 
-    (row,) = collect_leaderboard(store).rows
+    (row,) = collect_leaderboard(store, required_checks=()).rows
 
     assert (row["rank"], row["status"]) == (None, "stale: dataset changed since")
     assert row["primary_score"] == 0.75
@@ -134,7 +136,7 @@ def test_a_report_on_replaced_predictions_is_stale(
     slot = evaluated()
     tampered(predictions_slot(store.run(slot.key), TEST_SET), drop_one_line)
 
-    (row,) = collect_leaderboard(store).rows
+    (row,) = collect_leaderboard(store, required_checks=()).rows
 
     assert (row["rank"], row["status"]) == (None, "stale: predictions changed since")
 
@@ -157,15 +159,23 @@ def test_a_report_that_failed_a_check_is_invalid(store: Store, evaluated: Evalua
     for check, passed in {"every_item_is_scored": True, "scorer_self_test_passes": False}.items():
         record_audit(slot, slot.resolve().digest, check=check, passed=passed, description="found")
 
-    (row,) = collect_leaderboard(store).rows
+    (row,) = collect_leaderboard(store, required_checks=()).rows
 
     assert (row["rank"], row["status"]) == (None, "invalid: check scorer_self_test_passes failed")
+
+
+def test_a_report_that_a_required_check_never_saw_is_invalid(store: Store, evaluated: Evaluated) -> None:
+    evaluated()
+
+    (row,) = collect_leaderboard(store, required_checks=("every_item_is_sane",)).rows
+
+    assert (row["rank"], row["status"]) == (None, "invalid: check every_item_is_sane was never run")
 
 
 def test_a_report_with_a_damaged_file_is_invalid(store: Store, evaluated: Evaluated) -> None:
     (evaluated().resolve().path / "item_scores.parquet").write_bytes(b"damaged")
 
-    (row,) = collect_leaderboard(store).rows
+    (row,) = collect_leaderboard(store, required_checks=()).rows
 
     assert row["rank"] is None
     assert row["status"].startswith("invalid: ")
@@ -205,7 +215,7 @@ def test_a_run_that_cannot_be_read_is_named_and_does_not_stop_the_others(
     bad = evaluated(recipe="bad")
     damage(bad)
 
-    board = collect_leaderboard(store)
+    board = collect_leaderboard(store, required_checks=())
 
     assert [(row["rank"], row["recipe"]) for row in board.rows] == [(1, "good")]
     assert list(board.unreadable) == [f"{bad.key}/eval/{TEST_SET}"]
@@ -220,7 +230,7 @@ def test_a_copy_of_a_run_under_an_impossible_name_does_not_stop_the_others(
     name = copy.format(run.run_id)
     shutil.copytree(run.path, run.path.with_name(name))
 
-    board = collect_leaderboard(store)
+    board = collect_leaderboard(store, required_checks=())
 
     assert [row["run_id"] for row in board.rows] == [run.run_id]
     assert list(board.unreadable) == [name]
@@ -231,7 +241,7 @@ def test_a_run_that_was_not_evaluated_has_no_row(
 ) -> None:
     finished_run()
 
-    assert collect_leaderboard(store) == ([], {})
+    assert collect_leaderboard(store, required_checks=()) == ([], {})
 
 
 # What is published
@@ -240,9 +250,9 @@ def test_a_run_that_was_not_evaluated_has_no_row(
 def test_table_json_and_page_say_the_same(store: Store, evaluated: Evaluated) -> None:
     evaluated(recipe="one")
     break_report(evaluated(recipe="two"))
-    board = collect_leaderboard(store)
+    board = collect_leaderboard(store, required_checks=())
 
-    snapshot = publish_leaderboard(store)
+    snapshot = publish_leaderboard(store, required_checks=())
 
     assert read_leaderboard(store) == board.rows
     assert json.loads(snapshot.file("leaderboard.json").read_bytes()) == board._asdict()
@@ -253,7 +263,7 @@ def test_table_json_and_page_say_the_same(store: Store, evaluated: Evaluated) ->
 def test_the_board_names_the_reports_it_rests_on(store: Store, evaluated: Evaluated) -> None:
     slot = evaluated()
 
-    parents = publish_leaderboard(store).record.parents
+    parents = publish_leaderboard(store, required_checks=()).record.parents
 
     assert parents == {f"{slot.key}/{TEST_SET}": slot.resolve().digest}
 
@@ -261,7 +271,7 @@ def test_the_board_names_the_reports_it_rests_on(store: Store, evaluated: Evalua
 def test_the_same_runs_give_the_same_board(store: Store, evaluated: Evaluated) -> None:
     evaluated()
 
-    assert publish_leaderboard(store) == publish_leaderboard(store)
+    assert publish_leaderboard(store, required_checks=()) == publish_leaderboard(store, required_checks=())
 
 
 def test_a_board_that_was_never_published_cannot_be_read(store: Store, golden: Snapshot) -> None:

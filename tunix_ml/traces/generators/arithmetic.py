@@ -58,23 +58,31 @@ def _tell_subtraction(operands: Operands) -> Problem:
 def _tell_story(operands: Operands) -> Problem:
     operation = operands["operation"]
     steps, answer = _calculate(operation, operands)
-    task = f"{operands['a']}{operation}{operands['b']}"
-    return Problem(fill(_STORIES[operation][operands["story"]], operands), (task, *steps), answer)
+    return Problem(fill(_STORIES[operation][operands["story"]], operands), steps, answer)
 
 
 def _calculate(operation: str, operands: Operands) -> tuple[tuple[str, ...], str]:
+    """Return steps and answer; the first step is the task, so that every column is read off one place."""
     make_columns = add_columns if operation == "+" else subtract_columns
     columns = make_columns(operands["a"], operands["b"])
+    task = f"{operands['a']}{operation}{operands['b']}"
     answer = str(read_off(columns))
     lines = [_line(operation, column) for column in columns[:-1]]
     lines.append(_line(operation, columns[-1]).rsplit(" ", 2)[0])
-    return (*lines, f"{operands['a']}{operation}{operands['b']}={answer}"), answer
+    return (task, *lines, f"{task}={answer}"), answer
 
 
 def _line(operation: str, column: Column) -> str:
+    """Return the line of a column; a difference below zero is written as it is before it borrows.
+
+    So whether to borrow follows from a number that already stands there. With the ten added to the upper
+    digit beforehand, a small decoder must decide it before it has written the digits, and often errs.
+    """
     moved = "carry" if operation == "+" else "borrow"
-    terms = operation.join(map(str, (column.top, column.bottom, column.incoming)))
-    return f"{column.place}: {terms}={column.result}, write {column.written} {moved} {column.outgoing}"
+    borrowed = 0 if operation == "+" else 10 * column.outgoing
+    terms = operation.join(map(str, (column.top - borrowed, column.bottom, column.incoming)))
+    result = column.result - borrowed
+    return f"{column.place}: {terms}={result}, write {column.written} {moved} {column.outgoing}"
 
 
 def _recompute_story(operands: Operands) -> str:
@@ -87,14 +95,14 @@ ADDITION = Family(
     draw=lambda rng: _draw_pair(rng, "+"),
     tell=_tell_addition,
     recompute=lambda operands: str(operands["a"] + operands["b"]),
-    claims_from=0,
+    claims_from=1,
 )
 SUBTRACTION = Family(
     name="subtraction",
     draw=lambda rng: _draw_pair(rng, "-"),
     tell=_tell_subtraction,
     recompute=lambda operands: str(operands["a"] - operands["b"]),
-    claims_from=0,
+    claims_from=1,
 )
 WORD_PROBLEM = Family(
     name="word_problem", draw=_draw_story, tell=_tell_story, recompute=_recompute_story, claims_from=1
