@@ -10,7 +10,7 @@ from asset_checks.outcome import Check, Outcome, Subject
 from asset_checks.subject import UNPARTITIONED, resolve_subject
 from tunix_ml.audits import record_audit
 from tunix_ml.contracts.base import TunixError
-from tunix_ml.store import NotPublished, Store
+from tunix_ml.store import NotPublished, Store, StoreError
 
 
 class HasStore(Protocol):
@@ -43,14 +43,16 @@ def run_checks(context: dg.OpExecutionContext, checks: Iterable[Check]) -> None:
     results: dict[Check, dg.AssetCheckResult] = {}
     for check in checks:
         try:
-            results[check] = _evaluate(context, check, context.partition_key)
+            result = _evaluate(context, check, context.partition_key)
         except NotPublished as error:
             context.log.warning(f"{check.name} was not run: {error}")
-    for check, result in results.items():
-        context.log.info(
-            f"{check.asset}: {check.name}: {'passed' if result.passed else 'FAILED'}: {result.description}"
-        )
+            continue
+        except StoreError as error:
+            result = dg.AssetCheckResult(passed=False, description=str(error))
+        verdict = "passed" if result.passed else "FAILED"
+        context.log.info(f"{check.asset}: {check.name}: {verdict}: {result.description}")
         context.instance.report_runless_asset_event(_event(check, result, context.partition_key))
+        results[check] = result
     failed = [check.name for check, result in results.items() if is_error(result)]
     if failed or not results:
         reason = f"failed: {', '.join(failed)}" if failed else "nothing of it is published"
@@ -106,7 +108,7 @@ def _outcome(check: Check, subject: Subject) -> Outcome:
     """Return what a check found; that it could not read its subject is a finding too."""
     try:
         return check.function(subject)
-    except TunixError as error:
+    except (TunixError, OSError) as error:
         return Outcome(False, str(error))
 
 

@@ -63,8 +63,8 @@ def _key(row: Row) -> str:
 
 
 CHECKS = (
-    Check("leaderboard", rows_are_current, blocking=False),
-    Check("leaderboard", each_key_has_one_row, blocking=False),
-    Check("leaderboard", ranked_rows_are_believable, blocking=False),
+    Check("leaderboard", rows_are_current),
+    Check("leaderboard", each_key_has_one_row),
+    Check("leaderboard", ranked_rows_are_believable),
     Check("leaderboard", every_run_is_readable, blocking=False),
 )

@@ -1,5 +1,6 @@
 """Where each asset's content lies in the store: which slot, and which content of it a Dagster run means."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 import dagster as dg
@@ -24,15 +25,12 @@ class Materialized(NamedTuple):
 
 
 def materialized_here(context: Context, asset: str, key: str) -> Materialized | None:
-    """Return what this very Dagster run has materialized of an asset, None if it has not.
+    """Return what this Dagster run, or the one it re-executes, has materialized of an asset, or None.
 
     Two Dagster runs may work on one dataset version with different recipes; each must go on with its own
     content, not with whichever was published last.
     """
-    records = context.instance.get_records_for_run(
-        context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
-    ).records
-    for record in reversed(records):
+    for record in _materializations(context):
         found = record.event_log_entry.asset_materialization
         if found and found.asset_key == dg.AssetKey(asset) and (found.partition or UNPARTITIONED) == key:
             run_id = found.metadata.get("run_id")
@@ -40,6 +38,16 @@ def materialized_here(context: Context, asset: str, key: str) -> Materialized | 
                 str(found.metadata["content_digest"].value), str(run_id.value) if run_id else None
             )
     return None
+
+
+def _materializations(context: Context) -> Iterator[dg.EventLogRecord]:
+    """Yield the materializations of this run, then those of the runs it re-executes, the latest first."""
+    run_ids = (context.run.run_id, context.run.parent_run_id, context.run.root_run_id)
+    for run_id in dict.fromkeys(filter(None, run_ids)):
+        connection = context.instance.get_records_for_run(
+            run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+        yield from reversed(connection.records)
 
 
 def resolve_subject(context: Context, store: Store, asset: str, key: str) -> Subject:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from asset_checks import expectations
@@ -60,7 +61,7 @@ class Tokens:
 
     def cells(self, column: str, split: str) -> np.ndarray:
         """Return one column of one split, of shape (rows, seq_len)."""
-        table = self.rows.filter(pa.compute.equal(self.rows["split"], split))
+        table = self.rows.filter(pc.equal(self.rows["split"], split))
         values = table[column].combine_chunks().flatten().to_numpy()
         return np.asarray(values).reshape(-1, self.manifest.seq_len)
 
@@ -69,7 +70,7 @@ class Tokens:
         found = []
         for split in self.manifest.num_rows:
             columns = {name: self.cells(name, split) for name in _CELLS}
-            for entry in self.index.filter(pa.compute.equal(self.index["split"], split)).to_pylist():
+            for entry in self.index.filter(pc.equal(self.index["split"], split)).to_pylist():
                 end = entry["start"] + entry["num_prompt_tokens"] + entry["num_completion_tokens"]
                 cells = [columns[name][entry["row"], entry["start"] : end] for name in _CELLS]
                 found.append(

@@ -14,7 +14,7 @@ from tunix_ml.store import Store
 from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE
 
 WORKER_ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # 1.4 times faster steps on a CPU, see docs
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # XLA takes and frees hundreds of megabytes in a step
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     "PYTHONUNBUFFERED": "1",
@@ -22,13 +22,11 @@ WORKER_ENVIRONMENT = {
 
 
 class StoreResource(dg.ConfigurableResource[Store]):
-    """The artifact store; without `home` it is `$TUNIX_HOME`, or `.tunix` in the working directory."""
-
-    home: str | None = None
+    """The artifact store, at `$TUNIX_HOME` or at `.tunix` in the working directory."""
 
     def store(self) -> Store:
         """Return the store."""
-        return Store(Path(self.home).resolve()) if self.home else Store.from_environment()
+        return Store.from_environment()
 
 
 class WorkerResource(dg.ConfigurableResource[Any]):
@@ -45,15 +43,15 @@ class WorkerResource(dg.ConfigurableResource[Any]):
             job_file.write_text(json.dumps(job), encoding="utf-8")
             environment = {
                 **WORKER_ENVIRONMENT,
+                **os.environ,
                 FAILURE_VARIABLE: str(failure_file),
                 PARENT_VARIABLE: str(os.getpid()),
             }
-            inherited = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT}
             try:
                 _run_pipes(
                     context=context.op_execution_context,
                     command=[sys.executable, "-m", module, str(job_file)],
-                    env={**inherited, **environment},
+                    env=environment,
                 )
             except Exception:
                 if not failure_file.exists():

@@ -8,7 +8,7 @@ import dagster as dg
 from tunix_assets.jobs import build_dataset
 from tunix_assets.partitions import DATASET_VERSIONS, catalog_keys
 from tunix_assets.resources import StoreResource
-from tunix_ml.datasets.inbox import Accepted, SetAside, take_file, waiting_files
+from tunix_ml.datasets.inbox import Accepted, take_file, unbuilt_versions, waiting_files
 
 _INTERVAL_S = 30
 
@@ -42,16 +42,15 @@ def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.Senso
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     waiting = {path: _signature(path) for path in waiting_files(home)}
     settled = [path for path, signature in waiting.items() if seen.get(path.name) == signature]
-    taken = [take_file(path, home) for path in settled]
-    for outcome in taken:
-        context.log.info(_sentence(outcome))
-    cursor = json.dumps({path.name: mark for path, mark in waiting.items() if path not in settled})
-    accepted = [outcome for outcome in taken if isinstance(outcome, Accepted)]
-    context.update_cursor(cursor)
+    sentences = [_take(path, home) for path in settled]
+    for sentence in sentences:
+        context.log.info(sentence)
+    context.update_cursor(
+        json.dumps({path.name: mark for path, mark in waiting.items() if path not in settled})
+    )
+    accepted = unbuilt_versions(store.store())
     if not accepted:
-        return dg.SkipReason(
-            "; ".join(map(_sentence, taken)) or f"{len(waiting)} files are waiting to settle"
-        )
+        return dg.SkipReason("; ".join(sentences) or f"{len(waiting)} files are waiting to settle")
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
@@ -77,7 +76,12 @@ def _signature(path: Path) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-def _sentence(outcome: Accepted | SetAside) -> str:
+def _take(path: Path, home: Path) -> str:
+    """Take one file and say what became of it; what goes wrong with one must not stop the others."""
+    try:
+        outcome = take_file(path, home)
+    except OSError as error:
+        return f"{path.name} could not be taken and stays in the inbox: {error}"
     if isinstance(outcome, Accepted):
         return f"{outcome.file_name} became {outcome.dataset_version}"
     return f"{outcome.file_name} was set aside: {outcome.reason}"

@@ -21,10 +21,6 @@ def test_without_tunix_home_the_store_is_in_the_working_directory(
     assert StoreResource().store().home == tmp_path / ".tunix"
 
 
-def test_a_configured_home_wins(home: Path, tmp_path: Path) -> None:
-    assert StoreResource(home=str(tmp_path / "other")).store().home == tmp_path / "other"
-
-
 def run_worker(module: str, job: dict[str, object]) -> dg.ExecuteInProcessResult:
     @dg.asset
     def work(context: dg.AssetExecutionContext, worker: WorkerResource) -> None:

@@ -9,6 +9,7 @@ from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.leaderboard import publish_leaderboard
+from tunix_ml.store import StoreError
 
 _SUMMARY = """
     SELECT coalesce(rank::VARCHAR, '-'), evaluation_set, recipe, template,
@@ -37,8 +38,11 @@ def leaderboard(
 
     with clear_failures(), duckdb.get_connection() as connection:
         snapshot = publish_leaderboard(store.store(), required_checks=blocking_checks("eval_report"))
-        rebuild_catalog(store.store())
-        create_views(connection, store.store())
+        try:
+            rebuild_catalog(store.store())
+        except StoreError as error:
+            context.log.warning(f"catalog.duckdb is left as it was: {error}")
+        create_views(connection, store.store(), tables=("leaderboard",))
         rows = connection.execute(_SUMMARY).fetchall()
     for row in rows:
         context.log.info("  ".join(map(str, row)))

@@ -31,6 +31,7 @@ Record = Ingested | Reject
 _BATCH_ROWS = 2_000
 _REPORT_EVERY = 50_000
 _NAMED_REJECTS = 20
+_MAY_DIFFER = ("sources", "recipe_digest", "reject_count", "description", "license")
 
 
 class DatasetRefused(TunixError):
@@ -60,7 +61,8 @@ def build_dataset(store: Store, entry: CatalogEntry, *, report: Callable[[str], 
         except DatasetRefused:
             _publish_rejects(store, entry, tally)
             raise
-        _write_record(draft, entry, tally)
+        manifest = _write_record(draft, entry, tally)
+    _tell_adoption(store, entry, tally, draft.snapshot, manifest, report)
     return draft.snapshot
 
 
@@ -139,6 +141,7 @@ def _refuse_if_unfit(entry: CatalogEntry, tally: _Tally) -> None:
             f"{entry.dataset_version}: {len(tally.rejects)} of {tally.read_count} records rejected"
             f" ({rate:.2%}), the recipe allows {entry.recipe.max_reject_rate:.2%}:\n"
             + name_rejects(tally.rejects)
+            + f"\nall of them are in the table `rejects` under {entry.dataset_version}"
         )
     if not tally.trace_ids:
         raise DatasetRefused(
@@ -167,12 +170,35 @@ def _write_rejects(directory: Path, tally: _Tally) -> None:
     pq.write_table(table, directory / "rejects.parquet", compression="zstd", write_page_checksum=True)
 
 
-def _write_record(draft: Draft, entry: CatalogEntry, tally: _Tally) -> None:
+def _tell_adoption(
+    store: Store,
+    entry: CatalogEntry,
+    tally: _Tally,
+    published: Snapshot,
+    made: DatasetManifest,
+    report: Callable[[str], None],
+) -> None:
+    """Say, and keep, what this build found that the content adopted from an earlier one does not have.
+
+    The traces are the same, so the version is; but its source may have gained a line that is no trace.
+    """
+    kept = DatasetManifest.read(published.file("manifest.json"))
+    differing = [name for name in _MAY_DIFFER if getattr(kept, name) != getattr(made, name)]
+    if differing:
+        _publish_rejects(store, entry, tally)
+        report(
+            f"{entry.dataset_version} has the same traces as when it was published and stays as it is, though"
+            f" {', '.join(differing)} differ now; this build's rejects are in the table `rejects`"
+        )
+
+
+def _write_record(draft: Draft, entry: CatalogEntry, tally: _Tally) -> DatasetManifest:
     manifest = _manifest(entry, tally)
     _write_rejects(draft.path, tally)
     (draft.path / "manifest.json").write_bytes(manifest.to_json())
     (draft.path / "README.md").write_text(render_card(manifest), encoding="utf-8")
     draft.content_digest = manifest.dataset_digest
+    return manifest
 
 
 def _manifest(entry: CatalogEntry, tally: _Tally) -> DatasetManifest:

@@ -29,7 +29,8 @@ def catalog_directories(home: Path) -> tuple[Path, Path]:
 
     The first is `$TUNIX_CATALOG` where that is set.
     """
-    shipped = Path(__file__).parents[2] / "data"
+    package = Path(__file__).parents[1]
+    shipped = next((path for path in (package.parent / "data", package / "data") if path.is_dir()), package)
     return Path(os.environ.get("TUNIX_CATALOG") or shipped), home / "recipes"
 
 

@@ -17,10 +17,12 @@ from tunix_ml.contracts.canonical import file_sha256
 from tunix_ml.contracts.names import parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe, JsonlSource
 from tunix_ml.contracts.reject import Reject
-from tunix_ml.contracts.trace import Split
+from tunix_ml.contracts.trace import SPLITS, Split
 from tunix_ml.datasets.build import name_rejects
 from tunix_ml.datasets.catalog import dataset_versions
+from tunix_ml.datasets.splits import assign_split
 from tunix_ml.durable import copy_atomically, make_directory, write_atomically
+from tunix_ml.store import Store
 from tunix_ml.traces.ingest import ingest
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -48,7 +50,7 @@ class SetAside(NamedTuple):
 
 class _Readable(NamedTuple):
     source: JsonlSource
-    num_traces: int
+    splits: dict[Split, float]
 
 
 def waiting_files(home: Path) -> list[Path]:
@@ -79,7 +81,9 @@ def take_file(path: Path, home: Path) -> Accepted | SetAside:
         return _set_aside(path, str(error))
     make_directory(target.parent)
     copy_atomically(path, target)
-    _write_recipe(home / "recipes" / f"{dataset_version}.yaml", readable, path.name)
+    recipe = home / "recipes" / f"{dataset_version}.yaml"
+    if not recipe.exists():
+        _write_recipe(recipe, readable, path.name)
     path.unlink()
     return Accepted(path.name, dataset_version, digest)
 
@@ -89,17 +93,28 @@ def _write_recipe(path: Path, readable: _Readable, file_name: str) -> None:
         description=f"Traces from {file_name}, dropped into the inbox.",
         license="NOASSERTION",
         source=readable.source.model_copy(update={"path": f"../sources/{path.stem}/{file_name}"}),
-        splits=_shares(readable.num_traces),
+        splits=readable.splits,
     )
     plain = recipe.model_dump(mode="json", exclude_none=True)
     make_directory(path.parent)
     write_atomically(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).encode())
 
 
-def _shares(num_traces: int) -> dict[Split, float]:
-    """Return shares that give validation and test about ten traces each, and at least a twentieth."""
-    held_out = round(min(0.25, max(0.05, 10 / num_traces)), 3)
-    return {"train": 1 - 2 * held_out, "validation": held_out, "test": held_out}
+def _shares(prompts: list[str]) -> dict[Split, float]:
+    """Return shares that give validation and test about ten traces each, and at least a twentieth.
+
+    Raises:
+        InboxRefused: the hashes of so few prompts leave a split empty.
+    """
+    held_out = round(min(0.25, max(0.05, 10 / len(prompts))), 3)
+    shares: dict[Split, float] = {"train": 1 - 2 * held_out, "validation": held_out, "test": held_out}
+    empty = set(SPLITS) - {assign_split(prompt, shares) for prompt in prompts}
+    if empty:
+        raise InboxRefused(
+            f"its {len(prompts)} traces leave the split {sorted(empty)[0]} empty: give it more traces,"
+            " or write a recipe with other shares"
+        )
+    return shares
 
 
 def _version_of(path: Path) -> str:
@@ -128,9 +143,9 @@ def _readable_source(path: Path) -> _Readable:
     fewest: list[Reject] | None = None
     for trace_format in INBOX_FORMATS:
         source = JsonlSource(kind="jsonl", path=path.name, format=trace_format)
-        num_traces, rejects = _dry_run(source, path.parent)
-        if num_traces and not rejects:
-            return _Readable(source, num_traces)
+        prompts, rejects = _dry_run(source, path.parent)
+        if prompts and not rejects:
+            return _Readable(source, _shares(prompts))
         if fewest is None or len(rejects) < len(fewest):
             fewest = rejects
     if not fewest:
@@ -138,19 +153,33 @@ def _readable_source(path: Path) -> _Readable:
     raise InboxRefused(f"{path.name} has {len(fewest)} lines that are no trace:\n{name_rejects(fewest)}")
 
 
-def _dry_run(source: JsonlSource, folder: Path) -> tuple[int, list[Reject]]:
-    num_traces, rejects = 0, []
+def _dry_run(source: JsonlSource, folder: Path) -> tuple[list[str], list[Reject]]:
+    prompts: list[str] = []
+    rejects: list[Reject] = []
     for record in ingest(source, base_dir=folder):
         if isinstance(record, Reject):
             rejects.append(record)
         else:
-            num_traces += 1
-    return num_traces, rejects
+            prompts.append(record.trace.prompt)
+    return prompts, rejects
+
+
+def unbuilt_versions(store: Store) -> list[Accepted]:
+    """Return what was accepted and is not published: also after a kill between the two."""
+    found = []
+    for path in sorted((store.home / "sources").glob("*/*")):
+        version = path.parent.name
+        if path.name.endswith(_SUFFIXES) and store.slot("dataset", version).pointer() is None:
+            found.append(Accepted(path.name, version, file_sha256(path)))
+    return found
 
 
 def _set_aside(path: Path, reason: str) -> SetAside:
+    """Move a file to the rejected ones; an earlier one of its name is kept under a number."""
     folder = path.parent / "rejected"
     folder.mkdir(exist_ok=True)
-    write_atomically(folder / f"{path.name}.reason.txt", f"{reason}\n".encode())
-    os.replace(path, folder / path.name)  # noqa: PTH105
+    taken = sum(1 for other in folder.iterdir() if other.name.endswith(path.name))
+    name = f"{taken}.{path.name}" if taken else path.name
+    write_atomically(folder / f"{name}.reason.txt", f"{reason}\n".encode())
+    os.replace(path, folder / name)  # noqa: PTH105
     return SetAside(path.name, reason)

@@ -3,6 +3,7 @@
 import os
 import re
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,9 @@ _TABLES = {
 }
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, store: Store) -> list[str]:
+def create_views(
+    connection: duckdb.DuckDBPyConnection, store: Store, *, tables: Collection[str] = tuple(_TABLES)
+) -> list[str]:
     """Give a connection a view per table over all current, verified files, and return the views' names.
 
     A view has the table's columns and `key`, the dataset version or the run id. A table of which nothing is
@@ -30,7 +33,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, store: Store) -> list[st
         CorruptArtifact: a file is missing or differs from what was published.
     """
     _confine(connection, store)
-    selects = _selects(store)
+    selects = _selects(store, tables)
     for name, select in selects.items():
         connection.execute(f"CREATE VIEW {name} AS {select}")
     return sorted(selects)
@@ -46,7 +49,7 @@ def rebuild_catalog(store: Store) -> Path:
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}.duckdb")
     try:
         with duckdb.connect(str(temporary)) as connection:
-            for name, select in _selects(store).items():
+            for name, select in _selects(store, _TABLES).items():
                 connection.execute(f"CREATE TABLE {name} AS {select}")
         os.replace(temporary, path)  # noqa: PTH105
     finally:
@@ -62,10 +65,11 @@ def _confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _selects(store: Store) -> dict[str, str]:
+def _selects(store: Store, tables: Collection[str]) -> dict[str, str]:
     published = [slot for slot in store.slots() if slot.pointer()]
     selects = {}
-    for name, (group, file) in _TABLES.items():
+    for name in tables:
+        group, file = _TABLES[name]
         members = [_select(slot, file) for slot in published if slot.table.split("/")[0] == group]
         if members:
             selects[name] = " UNION ALL ".join(members)

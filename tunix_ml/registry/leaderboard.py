@@ -96,6 +96,8 @@ def _currency(store: Store, run: RunDirectory, report: EvalReport) -> Iterable[t
     dataset = store.slot("dataset", report.dataset_version).pointer()
     predictions = predictions_slot(run, report.evaluation_set).pointer()
     yield "dataset", dataset is not None and dataset.content_digest == report.dataset_digest
+    checkpoint = CheckpointRecord.read(run.path / "checkpoint.json")
+    yield "model", checkpoint.model_digest == report.model_digest
     yield "predictions", predictions is not None and predictions.content_digest == report.predictions_digest
     yield "scorer", report.scorer_digest == scorer_digest()
 

@@ -11,9 +11,10 @@ _TEMPLATE = Path(__file__).with_name("leaderboard.html.jinja")
 
 def render_page(rows: Sequence[Mapping[str, Any]], unreadable: Mapping[str, str]) -> str:
     """Return the page; every value is escaped."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, int, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(row["evaluation_set"], []).append(row)
+        key = (row["evaluation_set"], row["n_items"], row["evaluation_set_digest"], row["scorer"])
+        groups.setdefault(key, []).append(row)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["share"] = _share
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(

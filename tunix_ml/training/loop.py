@@ -34,7 +34,7 @@ from tunix_ml.modeling.config import ModelConfig
 from tunix_ml.modeling.decoder import Network, Params, num_params
 from tunix_ml.modeling.huggingface import save_model
 from tunix_ml.provenance import provenance
-from tunix_ml.store import NotPublished, RunDirectory, Snapshot, Store
+from tunix_ml.store import RunDirectory, Snapshot, Store, StoreError
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.data import TokenRows, in_order, indices_of_step, read_rows
 from tunix_ml.training.devices import describe_device, find_device
@@ -74,9 +74,9 @@ def train(
     run = store.run(identity.run_id())
     with run.lease(timeout_s=_LEASE_TIMEOUT_S):
         _claim(run, identity)
-        if execution.resume_from == "latest" and (record := _finished(run, report)):
-            return record
         checkpoints = Checkpoints(run.path / "checkpoints", execution.keep_checkpoints, report)
+        if execution.resume_from == "latest" and (record := _finished(run, checkpoints, report)):
+            return record
         from_step = checkpoints.choose(execution.resume_from)
         (run.path / RECORD_FILE).unlink(missing_ok=True)
         tokens = _resolve_tokens(store, identity)
@@ -281,18 +281,20 @@ def _claim(run: RunDirectory, identity: RunIdentity) -> None:
         raise ContractError(f"{path} is of another identity than {identity.fingerprint()}")
 
 
-def _finished(run: RunDirectory, report: Report) -> CheckpointRecord | None:
-    """Return the record of a finished run whose model is as it was published."""
+def _finished(run: RunDirectory, checkpoints: Checkpoints, report: Report) -> CheckpointRecord | None:
+    """Return the record of a finished run whose model and last checkpoint are as they were written."""
     path = run.path / RECORD_FILE
     if not path.exists():
         return None
     record = CheckpointRecord.read(path)
     try:
         problems = run.slot("model").resolve(record.model_digest).verify()
-    except NotPublished as error:
+    except StoreError as error:
         problems = [str(error)]
+    if problem := checkpoints.problem(record.step):
+        problems.append(problem)
     if problems:
-        report(f"{run.run_id} is finished, but {problems[0]}: publishing it again")
+        report(f"{run.run_id} is finished, but {problems[0]}: making good what is missing")
         return None
     report(f"{run.run_id} is finished already, loss {record.final_loss:.4f}: adopting it")
     return record

@@ -12,6 +12,7 @@ def test_a_sum_is_short_and_digit_by_digit():
 
     assert problem.prompt == "What is 347 + 268?"
     assert problem.steps == (
+        "347+268",
         "ones: 7+8+0=15, write 5 carry 1",
         "tens: 4+6+1=11, write 1 carry 1",
         "hundreds: 3+2+1=6, write 6",
@@ -23,15 +24,16 @@ def test_a_difference_names_its_borrows():
     problem = SUBTRACTION.tell({"a": 347, "b": 268})
 
     assert problem.steps == (
-        "ones: 17-8-0=9, write 9 borrow 1",
-        "tens: 14-6-1=7, write 7 borrow 1",
+        "347-268",
+        "ones: 7-8-0=-1, write 9 borrow 1",
+        "tens: 4-6-1=-3, write 7 borrow 1",
         "hundreds: 3-2-1=0, write 0",
         "347-268=79",
     )
     assert problem.final_answer == "79"
 
 
-def test_a_story_first_restates_the_operation():
+def test_a_story_is_first_restated_as_an_operation():
     operands = {"operation": "-", "story": 2, "a": 500, "b": 123, "things": "eggs"}
 
     problem = WORD_PROBLEM.tell(operands)
