@@ -261,8 +261,23 @@ def test_no_more_than_twenty_rejects_are_named(store: Store, write_entry: Write)
     with pytest.raises(DatasetRefused) as refused:
         make(store, write_entry([b"{broken"] * 50))
 
-    assert len(str(refused.value).splitlines()) == 1 + 20 + 1
-    assert str(refused.value).endswith("… and 30 more")
+    assert len(str(refused.value).splitlines()) == 1 + 20 + 2
+    assert "… and 30 more\nall of them are in the table `rejects` under mine-v1" in str(refused.value)
+
+
+def test_the_same_traces_with_a_new_broken_line_keep_the_version_and_the_reject(
+    store: Store, write_entry: Write
+) -> None:
+    lines = [json.dumps(record(n)).encode() for n in range(20)]
+    published = make(store, write_entry(lines))
+    said: list[str] = []
+
+    again = build_dataset(store, write_entry([*lines, b"{broken"], max_reject_rate=0.5), report=said.append)
+
+    assert again == published
+    assert "reject_count" in said[-1]
+    rejects = pq.read_table(store.slot("rejects", "mine-v1").resolve().file("rejects.parquet"))
+    assert rejects["line"].to_pylist() == [21]
 
 
 @pytest.mark.parametrize("lines", [[], [b"", b"   "]])

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tunix_ml.contracts.canonical import file_sha256
+from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import dataset_versions, load_recipe
-from tunix_ml.datasets.inbox import Accepted, SetAside, take_file, waiting_files
+from tunix_ml.datasets.inbox import Accepted, SetAside, take_file, unbuilt_versions, waiting_files
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.exports.render import read_export
 from tunix_ml.store import Snapshot, Store
@@ -89,7 +90,7 @@ def _killed(*arguments: object, **more: object) -> None:
 
 
 def test_a_packed_file_is_taken_as_it_is(store: Store) -> None:
-    packed = gzip.compress(json.dumps(record(1)).encode())
+    packed = gzip.compress(b"".join(json.dumps(record(n)).encode() + b"\n" for n in range(20)))
 
     take_file(drop(store.home, "mine-v1.jsonl.gz", packed), store.home)
 
@@ -99,17 +100,53 @@ def test_a_packed_file_is_taken_as_it_is(store: Store) -> None:
 
 @pytest.mark.parametrize("export_format", ["trace", "tunix_sft"])
 def test_our_own_exports_are_recognised(store: Store, exported: Snapshot, export_format: Any) -> None:
-    content = exported.file(f"{export_format}.train.jsonl").read_bytes()
+    files = [exported.file(f"{export_format}.{split}.jsonl") for split in SPLITS]
+    content = b"".join(file.read_bytes() for file in files)
 
     outcome = take_file(drop(store.home, "back-v1.jsonl", content), store.home)
 
     assert isinstance(outcome, Accepted), outcome
     built = build_dataset(store, load_recipe("back-v1", store.home), report=lambda line: None)
-    ids = [line["id"] for line in read_export(exported, export_format, "train")]
+    ids = [line["id"] for split in SPLITS for line in read_export(exported, export_format, split)]
     assert list(Dataset(built).manifest.trace_ids) == ids
 
 
+def test_the_same_file_again_leaves_an_edited_recipe_alone(store: Store) -> None:
+    take_file(drop(store.home, "mine-v1.jsonl"), store.home)
+    recipe = store.home / "recipes" / "mine-v1.yaml"
+    recipe.write_text(recipe.read_text().replace("NOASSERTION", "MIT"))
+
+    take_file(drop(store.home, "mine-v1.jsonl"), store.home)
+
+    assert load_recipe("mine-v1", store.home).recipe.license == "MIT"
+
+
+def test_what_was_taken_waits_for_its_build_until_it_is_published(store: Store) -> None:
+    taken = take_file(drop(store.home, "mine-v1.jsonl"), store.home)
+    before = unbuilt_versions(store)
+
+    build_dataset(store, load_recipe("mine-v1", store.home), report=lambda line: None)
+
+    assert before == [taken]
+    assert unbuilt_versions(store) == []
+
+
 # Setting aside
+
+
+def test_too_few_traces_for_three_splits_are_set_aside(store: Store) -> None:
+    one = json.dumps(record(1)).encode()
+
+    assert "its 1 traces leave the split" in refuse(drop(store.home, "mine-v1.jsonl", one), store.home)
+
+
+def test_an_earlier_rejected_file_of_the_same_name_is_kept(store: Store) -> None:
+    refuse(drop(store.home, "mine-v1.jsonl", b"{first"), store.home)
+    refuse(drop(store.home, "mine-v1.jsonl", b"{second"), store.home)
+
+    rejected = store.home / "inbox" / "rejected"
+    assert (rejected / "mine-v1.jsonl").read_bytes() == b"{first"
+    assert (rejected / "1.mine-v1.jsonl").read_bytes() == b"{second"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from asset_checks.outcome import Subject
 from tunix_ml.audits import record_audit
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
+from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.evaluation.report import evaluate, predictions_slot
 from tunix_ml.registry.leaderboard import (
     Row,
@@ -277,3 +278,13 @@ def test_the_same_runs_give_the_same_board(store: Store, evaluated: Evaluated) -
 def test_a_board_that_was_never_published_cannot_be_read(store: Store, golden: Snapshot) -> None:
     with pytest.raises(NotPublished):
         read_leaderboard(store)
+
+
+def test_a_score_of_a_model_that_was_trained_anew_since_is_stale(store: Store, evaluated: Evaluated) -> None:
+    path = store.run(evaluated().key).path / "checkpoint.json"
+    record = CheckpointRecord.read(path)
+    path.write_bytes(record.model_copy(update={"model_digest": "0" * 64}).to_json())
+
+    (row,) = collect_leaderboard(store, required_checks=()).rows
+
+    assert (row["rank"], row["status"]) == (None, "stale: model changed since")

@@ -20,7 +20,7 @@ def row(store: Store, evaluated: Callable[..., Slot]) -> Row:
 def test_a_row_shows_score_interval_and_run(row: Row) -> None:
     page = render_page([row], {})
 
-    assert "<h2>golden-v2.test</h2>" in page
+    assert "<h2>golden-v2.test" in page
     assert '<td class="n">0.750</td>' in page
     assert "0.409 to 0.929" in page
     assert row["run_id"] in page

@@ -68,7 +68,7 @@ def test_a_wrong_sum_is_named_with_its_value():
 
     problems = verify_generated(tampered(trace, steps=(*trace.steps[:-1], last)))
 
-    assert "steps[3] claims '711+256 = 968', which comes to 967" in problems
+    assert "steps[4] claims '711+256 = 968', which comes to 967" in problems
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_trace_that_no_generator_made_is_a_problem(meta):
 
 def test_a_step_without_its_promised_arithmetic_is_a_problem():
     (trace,) = generate(GeneratorSource(kind="generator", generator="arithmetic", seed=1, num_traces=1))
-    first = msgspec.structs.replace(trace.steps[0], content="trust me")
+    first = msgspec.structs.replace(trace.steps[1], content="trust me")
 
-    problems = verify_generated(tampered(trace, steps=(first, *trace.steps[1:])))
+    problems = verify_generated(tampered(trace, steps=(trace.steps[0], first, *trace.steps[2:])))
 
     assert any("holds no arithmetic to check" in problem for problem in problems)

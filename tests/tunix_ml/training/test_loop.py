@@ -16,7 +16,7 @@ from tunix_ml.exports.tokenizer import load_tokenizer
 from tunix_ml.modeling.huggingface import load_model
 from tunix_ml.store import NotPublished, Store
 from tunix_ml.training import loop
-from tunix_ml.training.checkpoints import ResumeError
+from tunix_ml.training.checkpoints import Checkpoints, ResumeError
 from tunix_ml.training.data import read_rows
 from tunix_ml.training.devices import DeviceNotFound
 from tunix_ml.training.loop import train, validation_loss
@@ -197,6 +197,21 @@ def test_a_finished_run_is_adopted(sums: Store, identity: RunIdentity) -> None:
 
     assert again == first
     assert reports == [f"{identity.run_id()} is finished already, loss {first.final_loss:.4f}: adopting it"]
+
+
+@pytest.mark.parametrize("victim", ["checkpoints/6/meta/metadata", "model/*/artifact.json"])
+def test_a_finished_run_with_a_damaged_part_is_made_good_by_the_same_command(
+    sums: Store, identity: RunIdentity, victim: str
+) -> None:
+    first = run(sums, identity)
+    (path,) = sums.run(identity.run_id()).path.glob(victim)
+    path.write_bytes(b"damaged")
+
+    again = run(sums, identity)
+
+    assert again.model_digest == first.model_digest
+    assert sums.run(identity.run_id()).slot("model").resolve().verify() == []
+    assert Checkpoints(sums.run(identity.run_id()).path / "checkpoints", 2, print).problem(6) is None
 
 
 def test_a_finished_run_with_a_damaged_model_publishes_it_again(sums: Store, identity: RunIdentity) -> None:
