@@ -166,3 +166,9 @@ def test_the_navigation_lists_every_page() -> None:
 
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")}
     assert sorted(leaves(nav)) == sorted(pages)
+
+
+def test_no_figure_is_still_to_come() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+    assert [page.name for page in pages if "<!-- figure" in page.read_text(encoding="utf-8")] == []

@@ -17,6 +17,12 @@ import pytest
 
 from tunix_ml.store import NotPublished, Slot, Snapshot, Store
 
+# The children fork only to be killed; they use neither JAX, which other tests load, nor a thread.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
+]
+
 NUM_KILLS = 20
 
 # Forks a publisher for each line it reads, so that only the first has to import the store. A publisher writes
