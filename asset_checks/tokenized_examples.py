@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from asset_checks import expectations
@@ -61,7 +60,7 @@ class Tokens:
 
     def cells(self, column: str, split: str) -> np.ndarray:
         """Return one column of one split, of shape (rows, seq_len)."""
-        table = self.rows.filter(pc.equal(self.rows["split"], split))
+        table = _of_split(self.rows, split)
         values = table[column].combine_chunks().flatten().to_numpy()
         return np.asarray(values).reshape(-1, self.manifest.seq_len)
 
@@ -70,13 +69,19 @@ class Tokens:
         found = []
         for split in self.manifest.num_rows:
             columns = {name: self.cells(name, split) for name in _CELLS}
-            for entry in self.index.filter(pc.equal(self.index["split"], split)).to_pylist():
+            for entry in _of_split(self.index, split).to_pylist():
                 end = entry["start"] + entry["num_prompt_tokens"] + entry["num_completion_tokens"]
                 cells = [columns[name][entry["row"], entry["start"] : end] for name in _CELLS]
                 found.append(
                     Supervision(entry["trace_id"], split, entry["row"], entry["num_prompt_tokens"], *cells)
                 )
         return found
+
+
+def _of_split(table: pa.Table, split: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.filter(pc.equal(table["split"], split))
 
 
 def index_keeps_its_contract(subject: Subject) -> Outcome:

@@ -1,7 +1,6 @@
 """The code location: everything Dagster loads."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from asset_checks.binding import bind
 from asset_checks.catalog import PARTITIONED_CHECKS, UNPARTITIONED_CHECKS
@@ -37,7 +36,6 @@ defs = dg.Definitions(
     resources={
         "store": StoreResource(),
         "worker": WorkerResource(),
-        "duckdb": DuckDBResource(database=":memory:"),
     },
     executor=dg.in_process_executor,
     loggers={"console": console},

@@ -1,7 +1,6 @@
 """The asset `leaderboard`."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from asset_checks.catalog import blocking_checks
 from tunix_assets.inputs import clear_failures
@@ -26,17 +25,17 @@ _COLUMNS = ["rank", "asked", "recipe", "template", "score", "95 % interval", "n"
     code_version=source_digest("registry"),
     kinds={"duckdb"},
 )
-def leaderboard(
-    context: dg.AssetExecutionContext, store: StoreResource, duckdb: DuckDBResource
-) -> dg.MaterializeResult[None]:
+def leaderboard(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """All evaluated runs side by side, ranked among those asked the same questions and scored the same way.
 
     A row is ranked only if every item was scored, the checks of its report passed, and dataset, predictions
     and scorer are still those it was made with; otherwise its status says what is wrong.
     """
+    from dagster_duckdb import DuckDBResource
+
     from tunix_ml.registry.catalog import create_views, rebuild_catalog
 
-    with clear_failures(), duckdb.get_connection() as connection:
+    with clear_failures(), DuckDBResource(database=":memory:").get_connection() as connection:
         snapshot = publish_leaderboard(store.store(), required_checks=blocking_checks("eval_report"))
         try:
             rebuild_catalog(store.store())

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 _TEMPLATE = Path(__file__).with_name("leaderboard.html.jinja")
 
 
 def render_page(rows: Sequence[Mapping[str, Any]], unreadable: Mapping[str, str]) -> str:
     """Return the page; every value is escaped."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - not at the load of the definitions
+
     groups: dict[tuple[str, int, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         key = (row["evaluation_set"], row["n_items"], row["evaluation_set_digest"], row["scorer"])
