@@ -3,10 +3,10 @@ VERSION ?= golden-v2
 CONFIG ?=
 DEV_HOME := $(CURDIR)/.tunix/dagster
 
-.PHONY: help install check test dev materialize docs bench clean
+.PHONY: help install check test dev materialize docs bench bench-train bench-decode clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## Install exactly what uv.lock names
 	uv sync --locked
@@ -38,6 +38,12 @@ docs: ## Write the reference from the code and build the site into site/
 
 bench: ## Time ingest, tokenization and publishing against bare loops
 	uv run python benchmarks/spine.py
+
+bench-train: ## Time training, beside torch where it is installed: ARGS="shape=b batch_size=4"
+	uv run python benchmarks/engine.py shape=a batch_size=16 layout=full $(ARGS)
+
+bench-decode: ## Time decoding, beside torch where it is installed
+	uv run python benchmarks/engine.py shape=a num_steps=4 num_prompts=16 max_new_tokens=64 $(ARGS)
 
 clean: ## Delete caches and build output; .tunix stays
 	rm -rf site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.*

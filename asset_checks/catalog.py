@@ -7,6 +7,7 @@ from asset_checks import (
     leaderboard,
     predictions,
     sft_export,
+    throughput_benchmark,
     tokenized_examples,
 )
 from asset_checks.outcome import Check
@@ -19,7 +20,7 @@ PARTITIONED_CHECKS: tuple[Check, ...] = (
     *predictions.CHECKS,
     *eval_report.CHECKS,
 )
-UNPARTITIONED_CHECKS: tuple[Check, ...] = leaderboard.CHECKS
+UNPARTITIONED_CHECKS: tuple[Check, ...] = (*leaderboard.CHECKS, *throughput_benchmark.CHECKS)
 
 
 def blocking_checks(asset: str) -> tuple[str, ...]:

@@ -2,34 +2,29 @@
 
 import math
 from collections import Counter
-
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from asset_checks import expectations
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
 from tunix_ml.evaluation.report import METRICS, eval_slot, read_eval
 from tunix_ml.evaluation.statistics import paired_difference
+from tunix_ml.parquet import read_table
 from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.store import Slot, Snapshot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SHUFFLED_TOLERANCE = 0.05
 
 
 def scores_keep_their_contract(subject: Subject) -> Outcome:
     """The table of item scores has its declared columns, no null where none may be, and each item once."""
-    table = pq.read_table(subject.snapshot.file("item_scores.parquet"))
-    if not table.schema.equals(ITEM_SCORES_SCHEMA):
-        return Outcome(False, f"columns are {table.schema.names}, not {ITEM_SCORES_SCHEMA.names}")
-    suite = [
-        *expectations.not_null(ITEM_SCORES_SCHEMA),
-        expectations.Expected("ExpectColumnValuesToBeUnique", {"column": "item_id"}),
-        *(
-            expectations.Expected("ExpectColumnValuesToBeInSet", {"column": name, "value_set": [0.0, 1.0]})
-            for name in METRICS
-        ),
-    ]
-    return expectations.validate(table.to_pandas(), suite, subject="item scores")
+    suite = [expectations.unique("item_id"), *(expectations.one_of(name, [0.0, 1.0]) for name in METRICS)]
+    return expectations.validate_table(
+        _items(subject.snapshot), ITEM_SCORES_SCHEMA, suite, subject="item scores"
+    )
 
 
 def scorer_self_test_passes(subject: Subject) -> Outcome:
@@ -48,7 +43,7 @@ def scorer_self_test_passes(subject: Subject) -> Outcome:
 def every_item_is_scored(subject: Subject) -> Outcome:
     """Every item has a prediction and a score, none is missing from the denominator."""
     report = _report(subject)
-    num_rows = pq.read_metadata(subject.snapshot.file("item_scores.parquet")).num_rows
+    num_rows = _items(subject.snapshot).num_rows
     problems = []
     if report.n_scored != report.n_items:
         problems.append(f"{report.n_items - report.n_scored} of {report.n_items} items have no prediction")
@@ -60,7 +55,7 @@ def every_item_is_scored(subject: Subject) -> Outcome:
 def means_follow_from_the_items(subject: Subject) -> Outcome:
     """Each metric is the mean of the item scores beside it, and the statuses are counted right."""
     report = _report(subject)
-    rows = pq.read_table(subject.snapshot.file("item_scores.parquet")).to_pylist()
+    rows = _items(subject.snapshot).to_pylist()
     problems = []
     for name, metric in report.metrics.items():
         values = [row[name] for row in rows if row[name] is not None]
@@ -122,8 +117,11 @@ def _best_other(subject: Subject, report: EvalReport) -> Slot | None:
 
 
 def _correct(snapshot: Snapshot) -> dict[str, float]:
-    table = pq.read_table(snapshot.file("item_scores.parquet"))
-    return {row["item_id"]: row["answer_correctness"] for row in table.to_pylist()}
+    return {row["item_id"]: row["answer_correctness"] for row in _items(snapshot).to_pylist()}
+
+
+def _items(snapshot: Snapshot) -> "pa.Table":
+    return read_table(snapshot.file("item_scores.parquet"))
 
 
 def _report(subject: Subject) -> EvalReport:

@@ -5,17 +5,18 @@ that a contract declares on a field is expected of the flat projection of that f
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
-import pyarrow as pa
 
 from asset_checks.outcome import Outcome
+from tunix_ml.contracts.table import TableSchema
 from tunix_ml.contracts.trace import SPLITS, TRACE_ID_LENGTH, Trace, TraceStep
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 class Expected(NamedTuple):
@@ -25,7 +26,7 @@ class Expected(NamedTuple):
     arguments: dict[str, Any]
 
 
-def not_null(schema: pa.Schema) -> list[Expected]:
+def not_null(schema: TableSchema) -> list[Expected]:
     """Return the expectation that each non-nullable column of a schema holds no null."""
     return [
         Expected("ExpectColumnValuesToNotBeNull", {"column": column.name})
@@ -34,12 +35,22 @@ def not_null(schema: pa.Schema) -> list[Expected]:
     ]
 
 
-def trace_suite(schema: pa.Schema) -> list[Expected]:
+def unique(column: str) -> Expected:
+    """Return the expectation that no value of a column repeats."""
+    return Expected("ExpectColumnValuesToBeUnique", {"column": column})
+
+
+def one_of(column: str, values: Sequence[Any]) -> Expected:
+    """Return the expectation that a column holds only some values."""
+    return Expected("ExpectColumnValuesToBeInSet", {"column": column, "value_set": list(values)})
+
+
+def trace_suite(schema: TableSchema) -> list[Expected]:
     """Return what the trace contract expects of the flat projection of a traces table."""
     return [
         *not_null(schema),
-        Expected("ExpectColumnValuesToBeUnique", {"column": "trace_id"}),
-        Expected("ExpectColumnValuesToBeInSet", {"column": "split", "value_set": list(SPLITS)}),
+        unique("trace_id"),
+        one_of("split", SPLITS),
         _between("trace_id_chars", TRACE_ID_LENGTH, TRACE_ID_LENGTH),
         *(_between(f"{name}_chars", low, high) for name, low, high in _text_bounds(Trace)),
         *(_between("num_steps", low, high) for _, low, high in _length_bounds(Trace)),
@@ -49,11 +60,11 @@ def trace_suite(schema: pa.Schema) -> list[Expected]:
             for end in ("shortest", "longest")
         ),
         *(_between(f"lowest_step_{name}", low, None) for name, low in _integer_bounds(TraceStep)),
-        Expected("ExpectColumnValuesToBeInSet", {"column": "num_repeated_step_i", "value_set": [0]}),
+        one_of("num_repeated_step_i", [0]),
     ]
 
 
-def flatten_traces(table: pa.Table) -> "pd.DataFrame":
+def flatten_traces(table: "pa.Table") -> "pd.DataFrame":
     """Return the flat projection of a traces table: lengths and counts instead of nested values."""
     frame = table.drop_columns(["steps"]).to_pandas()
     for name in ("trace_id", "trace_version", "prompt", "final_answer"):
@@ -69,6 +80,15 @@ def flatten_traces(table: pa.Table) -> "pd.DataFrame":
     frame["lowest_step_i"] = [min(row, default=-1) for row in numbers]
     frame["num_repeated_step_i"] = [len(row) - len(set(row)) for row in numbers]
     return cast("pd.DataFrame", frame)
+
+
+def validate_table(
+    table: "pa.Table", schema: TableSchema, suite: Sequence[Expected], *, subject: str
+) -> Outcome:
+    """Run a suite over a table that must have the columns of its schema, and no null where none may be."""
+    if not table.schema.equals(schema.arrow()):
+        return Outcome(False, f"columns are {table.schema.names}, not {schema.names}")
+    return validate(table.to_pandas(), [*not_null(schema), *suite], subject=subject)
 
 
 def validate(frame: "pd.DataFrame", suite: list[Expected], *, subject: str) -> Outcome:

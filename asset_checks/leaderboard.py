@@ -3,17 +3,15 @@
 import json
 from collections import Counter
 
-import pyarrow.parquet as pq
-
 from asset_checks.eval_report import BLOCKING
 from asset_checks.outcome import Check, Outcome, Subject, all_hold
 from tunix_ml.evaluation.score import SCORER
-from tunix_ml.registry.leaderboard import VALID, Row, collect_leaderboard
+from tunix_ml.registry.leaderboard import VALID, Row, collect_leaderboard, read_leaderboard
 
 
 def rows_are_current(subject: Subject) -> Outcome:
     """Every displayed row is what the store says now: same runs, same scores, same verdicts."""
-    shown = {_key(row): row for row in _rows(subject)}
+    shown = {_key(row): row for row in read_leaderboard(subject.snapshot)}
     now = {_key(row): row for row in collect_leaderboard(subject.store, required_checks=BLOCKING).rows}
     problems = [f"{key} is not shown" for key in sorted(now.keys() - shown.keys())]
     problems += [f"{key} is shown and gone" for key in sorted(shown.keys() - now.keys())]
@@ -27,7 +25,7 @@ def rows_are_current(subject: Subject) -> Outcome:
 
 def each_key_has_one_row(subject: Subject) -> Outcome:
     """A run has one row per evaluation set and scorer."""
-    counts = Counter(_key(row) for row in _rows(subject))
+    counts = Counter(_key(row) for row in read_leaderboard(subject.snapshot))
     problems = [f"{key} has {count} rows" for key, count in sorted(counts.items()) if count > 1]
     return all_hold(problems, subject="keys", facts={"num_rows": counts.total()})
 
@@ -35,7 +33,7 @@ def each_key_has_one_row(subject: Subject) -> Outcome:
 def ranked_rows_are_believable(subject: Subject) -> Outcome:
     """A ranked row is complete and valid, was scored by a real scorer, and lies within its interval."""
     problems = []
-    ranked = [row for row in _rows(subject) if row["rank"] is not None]
+    ranked = [row for row in read_leaderboard(subject.snapshot) if row["rank"] is not None]
     for row in ranked:
         score = row["primary_score"]
         if row["status"] != VALID or row["coverage"] != 1 or row["scorer"] != SCORER or score is None:
@@ -49,13 +47,7 @@ def every_run_is_readable(subject: Subject) -> Outcome:
     """No evaluated run had to be left out because its files could not be read."""
     board = json.loads(subject.snapshot.file("leaderboard.json").read_bytes())
     problems = [f"{name}: {reason}" for name, reason in board["unreadable"].items()]
-    outcome = all_hold(problems, subject="runs")
-    return Outcome(outcome.passed, outcome.description, outcome.facts, "WARN")
-
-
-def _rows(subject: Subject) -> list[Row]:
-    rows: list[Row] = pq.read_table(subject.snapshot.file("leaderboard.parquet")).to_pylist()
-    return rows
+    return all_hold(problems, subject="runs", severity="WARN")
 
 
 def _key(row: Row) -> str:

@@ -56,11 +56,13 @@ class Check:
         return " ".join((self.function.__doc__ or "").split())
 
 
-def all_hold(problems: list[str], *, subject: str, facts: Facts | None = None) -> Outcome:
+def all_hold(
+    problems: list[str], *, subject: str, facts: Facts | None = None, severity: Severity = "ERROR"
+) -> Outcome:
     """Return a passing outcome where there are no problems, else one that names the first three."""
     facts = {"num_problems": len(problems), **(facts or {})}
     if not problems:
-        return Outcome(True, f"{subject}: no problem found", facts)
+        return Outcome(True, f"{subject}: no problem found", facts, severity)
     named = "; ".join(problems[:3])
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-    return Outcome(False, f"{subject}: {named}{more}", facts)
+    return Outcome(False, f"{subject}: {named}{more}", facts, severity)

@@ -1,33 +1,25 @@
 """Facts about predictions."""
 
 import msgspec
-import pyarrow.parquet as pq
 
 from asset_checks import expectations
 from asset_checks.outcome import Check, Outcome, Subject, all_hold
 from tunix_ml.contracts.canonical import sha256_hex
-from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA
+from tunix_ml.contracts.predictions import PREDICTIONS_SCHEMA
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.evaluation.report import Predictions, read_predictions
 from tunix_ml.exports.templates import template
+from tunix_ml.parquet import read_table
 
 MAX_LENGTH_STOPS = 0.05
 
 
 def predictions_keep_their_contract(subject: Subject) -> Outcome:
     """The table has its declared columns without a null, each item once, and the lines say the same."""
-    table = pq.read_table(subject.snapshot.file("predictions.parquet"))
-    if not table.schema.equals(PREDICTIONS_SCHEMA):
-        return Outcome(False, f"columns are {table.schema.names}, not {PREDICTIONS_SCHEMA.names}")
-    suite = [
-        *expectations.not_null(PREDICTIONS_SCHEMA),
-        expectations.Expected("ExpectColumnValuesToBeUnique", {"column": "item_id"}),
-        expectations.Expected(
-            "ExpectColumnValuesToBeInSet", {"column": "finish_reason", "value_set": ["eos", "length"]}
-        ),
-    ]
-    outcome = expectations.validate(table.to_pandas(), suite, subject="predictions")
+    table = read_table(subject.snapshot.file("predictions.parquet"))
+    suite = [expectations.unique("item_id"), expectations.one_of("finish_reason", ["eos", "length"])]
+    outcome = expectations.validate_table(table, PREDICTIONS_SCHEMA, suite, subject="predictions")
     if outcome.passed and table.to_pylist() != msgspec.to_builtins(_read(subject).rows):
         return Outcome(False, "predictions.parquet and predictions.jsonl differ", outcome.facts)
     return outcome

@@ -16,13 +16,13 @@ from typing import Any
 
 import dagster as dg
 import msgspec
-import pyarrow as pa
 from pydantic import BaseModel
 
 from asset_checks.catalog import PARTITIONED_CHECKS, UNPARTITIONED_CHECKS
 from asset_checks.outcome import Check
 from tunix_assets.definitions import defs
 from tunix_ml import contracts
+from tunix_ml.contracts.table import Column, TableSchema
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate_reference.py; change the code, then run `make docs`. -->"
@@ -63,10 +63,11 @@ def _assets() -> Iterator[str]:
         node, name = graph.get(key), key.to_user_string()
         checks = [check for check in _CHECKS if check.asset == name]
         parents = sorted(parent.to_user_string() for parent in node.parent_keys)
+        source = "its recipe in the catalog" if node.is_partitioned else "its configuration alone"
         facts = {
             "Group": node.group_name,
-            "Made from": _join(f"[{parent}](#{parent})" for parent in parents) or "its recipe in the catalog",
-            "Partitions": "one for each dataset version" if node.is_partitioned else "none: over all runs",
+            "Made from": _join(f"[{parent}](#{parent})" for parent in parents) or source,
+            "Partitions": "one for each dataset version" if node.is_partitioned else "none",
             "Run configuration": f"[`ops.{name}.config`](configs.md#{name})" if _op_fields(name) else "none",
             "Pool": _join(f"`{pool}`" for pool in sorted(node.pools or ())) or "none",
             "Checks": _join(f"[{check.name}](checks.md#{check.name})" for check in checks),
@@ -139,15 +140,15 @@ def _contracts() -> Iterator[str]:
         if members:
             title = module.__name__.rpartition(".")[2]
             yield from (f"## {title}", "", _description(module), "")
-        columns = {column.name: _meaning(column) for _, kind in members for column in _columns(kind)}
+        columns = {column.name: column.description for _, kind in members for column in _columns(kind)}
         for name, kind in members:
             yield from (f"### {name}", "", *_contract(kind, columns))
 
 
 def _contract(kind: Any, columns: Mapping[str, str]) -> list[str]:
-    if isinstance(kind, pa.Schema):
+    if isinstance(kind, TableSchema):
         rows = [
-            (f"`{column.name}`", _column_kind(str(column.type), nullable=column.nullable), _meaning(column))
+            (f"`{column.name}`", _column_kind(column.type, nullable=column.nullable), column.description)
             for column in kind
         ]
         return _table(("Column", "Type", "Meaning"), rows)
@@ -156,8 +157,8 @@ def _contract(kind: Any, columns: Mapping[str, str]) -> list[str]:
     return [_description(kind), "", *_fields(_struct_schema(kind), meanings=columns)]
 
 
-def _columns(kind: Any) -> list[pa.Field]:
-    return list(kind) if isinstance(kind, pa.Schema) else []
+def _columns(kind: Any) -> Sequence[Column]:
+    return kind if isinstance(kind, TableSchema) else ()
 
 
 def _contract_modules() -> list[ModuleType]:
@@ -170,7 +171,7 @@ def _members(module: ModuleType) -> list[tuple[str, Any]]:
 
 
 def _is_contract(value: Any, module: ModuleType) -> bool:
-    if isinstance(value, pa.Schema):
+    if isinstance(value, TableSchema):
         return True
     if not inspect.isclass(value) or value.__module__ != module.__name__:
         return False
@@ -229,11 +230,6 @@ def _kind(field: Mapping[str, Any]) -> str:
 def _field_meaning(field: Mapping[str, Any]) -> str:
     bounds = [text.format(f"{field[key]:,}") for key, text in _BOUNDS if key in field]
     return "; ".join([text for text in (field.get("description"), ", ".join(bounds)) if text])
-
-
-def _meaning(column: pa.Field) -> str:
-    text: bytes = (column.metadata or {}).get(b"description", b"")
-    return text.decode()
 
 
 def _column_kind(kind: str, *, nullable: bool) -> str:

@@ -235,6 +235,8 @@ def _write_model(run: RunDirectory, identity: RunIdentity, rows: list[MetricsRow
         run_id=run.run_id,
         dataset_version=identity.dataset_version,
         step=NUM_STEPS,
+        num_train_steps=NUM_STEPS,
+        stopped_by="steps",
         model_digest=draft.snapshot.digest,
         final_loss=rows[-1].loss,
         first_loss=rows[0].loss,

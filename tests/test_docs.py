@@ -17,6 +17,7 @@ from dagster._cli import create_dagster_cli
 from tunix_assets.assets.checkpoint import CheckpointConfig
 from tunix_assets.assets.predictions import PredictionsConfig
 from tunix_assets.assets.sft_export import SftExportConfig
+from tunix_assets.assets.throughput_benchmark import ThroughputBenchmarkConfig
 from tunix_assets.assets.tokenized_examples import TokenizedExamplesConfig
 from tunix_assets.definitions import defs
 from tunix_assets.partitions import catalog_keys
@@ -29,6 +30,7 @@ CONFIG_CLASSES: dict[str, type[dg.Config]] = {
     "tokenized_examples": TokenizedExamplesConfig,
     "checkpoint": CheckpointConfig,
     "predictions": PredictionsConfig,
+    "throughput_benchmark": ThroughputBenchmarkConfig,
 }
 
 
@@ -81,8 +83,8 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_every_make_target_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"`make ([a-z]+)", page.read_text()))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)", page.read_text()))
     named |= {words[1] for words in commands(page) if words[:1] == ["make"]}
 
     assert named - targets == set()
@@ -129,7 +131,8 @@ def test_the_test_command_is_the_same_everywhere() -> None:
 def test_a_run_configuration_has_only_keys_and_values_that_are_read(path: Path) -> None:
     run_config: dict[str, Any] = yaml.safe_load(path.read_text())
 
-    dg.validate_run_config(defs.resolve_job_def("pipeline"), run_config)
+    job = "benchmark" if "throughput_benchmark" in run_config.get("ops", {}) else "pipeline"
+    dg.validate_run_config(defs.resolve_job_def(job), run_config)
     for op, entry in run_config.get("ops", {}).items():
         CONFIG_CLASSES[op].model_validate(entry["config"])
 

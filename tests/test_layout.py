@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 from pydantic import BaseModel
 
 from asset_checks.catalog import PARTITIONED_CHECKS, UNPARTITIONED_CHECKS
 from tunix_assets.definitions import defs
+from tunix_ml.contracts.table import TableSchema
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("tunix_ml", "asset_checks", "tunix_assets")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-HEAVY = {"jax", "flax", "orbax", "transformers", "torch", "great_expectations", "pandas", "ray"}
+HEAVY = {"jax", "flax", "orbax", "transformers", "tokenizers", "torch", "ray"}
+HEAVY |= {"great_expectations", "pandas", "pyarrow", "numpy", "duckdb"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 
@@ -87,7 +88,7 @@ def contract_names() -> Iterator[str]:
 
 
 def is_contract(value: object, module: str) -> bool:
-    if isinstance(value, pa.Schema):
+    if isinstance(value, TableSchema):
         return True
     if not isinstance(value, type) or value.__module__ != module:
         return False

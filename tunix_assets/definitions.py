@@ -10,6 +10,7 @@ from tunix_assets.assets.eval_report import eval_report
 from tunix_assets.assets.leaderboard import leaderboard
 from tunix_assets.assets.predictions import predictions
 from tunix_assets.assets.sft_export import sft_export
+from tunix_assets.assets.throughput_benchmark import throughput_benchmark
 from tunix_assets.assets.tokenized_examples import tokenized_examples
 from tunix_assets.console import console
 from tunix_assets.jobs import JOBS
@@ -26,6 +27,7 @@ defs = dg.Definitions(
         predictions,
         eval_report,
         leaderboard,
+        throughput_benchmark,
     ],
     asset_checks=[
         *bind(PARTITIONED_CHECKS, partitions_def=DATASET_VERSIONS),

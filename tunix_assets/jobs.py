@@ -18,8 +18,13 @@ train_and_evaluate = dg.define_asset_job(
 )
 pipeline = dg.define_asset_job(
     "pipeline",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.assets("leaderboard").upstream(),
     description="The whole way, from a recipe to a ranked row.",
+)
+benchmark = dg.define_asset_job(
+    "benchmark",
+    selection=dg.AssetSelection.assets("throughput_benchmark"),
+    description="Time training and decoding on this machine.",
 )
 
 
@@ -35,4 +40,4 @@ def validate_only() -> None:
     run_all_checks()
 
 
-JOBS = (build_dataset, train_and_evaluate, pipeline, validate_only)
+JOBS = (build_dataset, train_and_evaluate, pipeline, benchmark, validate_only)

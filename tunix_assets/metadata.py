@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
-import pyarrow as pa
+
+from tunix_ml.contracts.table import TableSchema
 
 INLINE_LIMIT = 1_000
 _WIDTH, _HEIGHT = 320, 90
@@ -64,13 +65,13 @@ def samples(records: Sequence[Mapping[str, Any]], *fields: str) -> dg.MarkdownMe
     return dg.MetadataValue.md("\n\n---\n\n".join(blocks))
 
 
-def column_schema(schema: pa.Schema) -> dict[str, dg.TableSchema]:
+def column_schema(schema: TableSchema) -> dict[str, dg.TableSchema]:
     """Return a contract's schema as the column metadata of an asset."""
     columns = [
         dg.TableColumn(
             name=column.name,
-            type=str(column.type),
-            description=(column.metadata or {}).get(b"description", b"").decode(),
+            type=column.type,
+            description=column.description,
             constraints=dg.TableColumnConstraints(nullable=column.nullable),
         )
         for column in schema

@@ -19,6 +19,7 @@ WORKER_ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
     "PYTHONUNBUFFERED": "1",
 }
+_TERMINATION_TIMEOUT_S = 300.0  # a step and a checkpoint of a large model fit into it
 
 
 class StoreResource(dg.ConfigurableResource[Store]):
@@ -65,4 +66,4 @@ def _run_pipes(**arguments: Any) -> None:
         warnings.simplefilter(
             "ignore", dg.PreviewWarning
         )  # Pipes reads a preview property of its own, as of 1.13
-        dg.PipesSubprocessClient().run(**arguments)
+        dg.PipesSubprocessClient(termination_timeout_seconds=_TERMINATION_TIMEOUT_S).run(**arguments)

@@ -8,7 +8,6 @@ import dagster as dg
 from tunix_assets.jobs import build_dataset
 from tunix_assets.partitions import DATASET_VERSIONS, catalog_keys
 from tunix_assets.resources import StoreResource
-from tunix_ml.datasets.inbox import Accepted, take_file, unbuilt_versions, waiting_files
 
 _INTERVAL_S = 30
 
@@ -38,6 +37,8 @@ def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.Senso
     between two looks. One that is no dataset goes to `inbox/rejected` with the reason beside it, and stops no
     other.
     """
+    from tunix_ml.datasets.inbox import unbuilt_versions, waiting_files
+
     home = store.store().home
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     waiting = {path: _signature(path) for path in waiting_files(home)}
@@ -78,6 +79,8 @@ def _signature(path: Path) -> str:
 
 def _take(path: Path, home: Path) -> str:
     """Take one file and say what became of it; what goes wrong with one must not stop the others."""
+    from tunix_ml.datasets.inbox import Accepted, take_file
+
     try:
         outcome = take_file(path, home)
     except OSError as error:

@@ -17,7 +17,11 @@ _PACKAGES = (
     "optax",
     "orbax-checkpoint",
     "numpy",
+    "safetensors",
     "tokenizers",
+    "transformers",
+    "jax-cuda13-plugin",
+    "torch",
     "pyarrow",
     "dagster",
 )

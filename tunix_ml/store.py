@@ -20,13 +20,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from tunix_ml import durable
 from tunix_ml.contracts.artifact import ArtifactFile, ArtifactRecord, SlotPointer
 from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH, file_sha256, record_digest, sha256_hex
 from tunix_ml.durable import TEMPORARY_PREFIX, LeaseHeld, lease, sync, write_atomically
+from tunix_ml.parquet import count_rows
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -391,7 +390,7 @@ def _check_name(name: str) -> str:
 
 
 def _describe(path: Path) -> ArtifactFile:
-    rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None
+    rows = count_rows(path) if path.suffix == ".parquet" else None
     return ArtifactFile(sha256=file_sha256(path), num_bytes=path.stat().st_size, num_rows=rows)
 
 

@@ -116,8 +116,8 @@ def test_a_record_that_differs_from_the_runs_own_is_found(
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (lambda rows: rows.pop(), "the last row is of step 10, 20 were asked for"),
-        (lambda rows: rows.clear(), "the last row is of step None, 20 were asked for"),
+        (lambda rows: rows.pop(), "the last row is of step 10, the record of step 20"),
+        (lambda rows: rows.clear(), "the last row is of step None, the record of step 20"),
         (lambda rows: rows.insert(0, rows[0]), "steps repeat or go backwards"),
         (lambda rows: rows.reverse(), "steps repeat or go backwards"),
     ],
@@ -150,7 +150,29 @@ def test_a_torn_last_line_counts_as_not_written(run: RunDirectory, subject: Subj
 
     outcome = checkpoint.losses_are_finite(subject)
 
-    assert outcome.description == "metrics: the last row is of step 10, 20 were asked for"
+    assert outcome.description == "metrics: the last row is of step 10, the record of step 20"
+
+
+def test_a_run_that_ended_before_its_last_step_is_found(
+    store: Store, subject: Subject, tampered: Callable[..., Subject], edit_json: Callable[..., Any]
+) -> None:
+    slot = store.slot("checkpoint", "golden-v2")
+    unfinished = tampered(slot, edit_json("checkpoint.json", num_train_steps=30))
+
+    outcome = checkpoint.losses_are_finite(unfinished)
+
+    assert outcome.description == "metrics: the run ended after step 20, 30 were planned"
+
+
+def test_a_run_that_was_ended_by_its_time_budget_says_so_and_passes(
+    store: Store, subject: Subject, tampered: Callable[..., Subject], edit_json: Callable[..., Any]
+) -> None:
+    ended = edit_json("checkpoint.json", num_train_steps=30, stopped_by="time_budget")
+
+    outcome = checkpoint.losses_are_finite(tampered(store.slot("checkpoint", "golden-v2"), ended))
+
+    assert outcome.passed, outcome.description
+    assert (outcome.facts["step"], outcome.facts["num_train_steps"]) == (20, 30)
 
 
 # loss_fell
@@ -169,17 +191,20 @@ def test_a_loss_that_did_not_fall_is_warned_of(subject: Subject, log: Callable[.
 # saved_model_reproduces_its_loss
 
 
-@pytest.mark.parametrize("name", ["restored", "exported"])
+@pytest.mark.parametrize(
+    ("name", "loss", "expected"),
+    [("restored", 1.5001, "recorded"), ("merged", 1.55, "recorded"), ("exported", 1.5001, "merged")],
+)
 def test_parameters_that_give_another_loss_are_found(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch, name: str
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, name: str, loss: float, expected: str
 ) -> None:
-    losses = {"recorded": 1.5, "restored": 1.5, "exported": 1.5, name: 1.5001}
+    losses = {"recorded": 1.5, "restored": 1.5, "merged": 1.5, "exported": 1.5, name: loss}
     monkeypatch.setattr(checkpoint, "_reproduce", lambda subject: losses)
 
     outcome = checkpoint.saved_model_reproduces_its_loss(subject)
 
     assert not outcome.passed
-    assert f"the {name} parameters give 1.5001, training recorded 1.5" in outcome.description
+    assert f"the {name} parameters give {loss}, {expected} is 1.5" in outcome.description
 
 
 def test_a_model_that_cannot_be_loaded_is_no_pass(subject: Subject) -> None:

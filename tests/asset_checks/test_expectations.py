@@ -2,12 +2,12 @@ from typing import Annotated
 
 import msgspec
 import pandas as pd
-import pyarrow as pa
 import pytest
 from msgspec import Meta
 
 from asset_checks import expectations
 from asset_checks.expectations import Expected, flatten_traces, not_null, trace_suite, validate
+from tunix_ml.contracts.table import Column, TableSchema
 from tunix_ml.contracts.trace import TRACES_SCHEMA, DatasetTrace, Trace, TraceStep, to_table
 
 
@@ -19,7 +19,7 @@ def between(column: str, low: int | None, high: int | None) -> Expected:
 
 
 def test_every_required_column_is_expected_not_to_be_null() -> None:
-    schema = pa.schema([pa.field("a", pa.int64(), False), pa.field("b", pa.int64(), True)])
+    schema = TableSchema([Column("a", "int64", ""), Column("b", "int64", "", nullable=True)])
 
     assert not_null(schema) == [Expected("ExpectColumnValuesToNotBeNull", {"column": "a"})]
 
@@ -51,7 +51,7 @@ def test_a_changed_bound_in_the_contract_changes_the_suite(monkeypatch: pytest.M
 
     monkeypatch.setattr(expectations, "Trace", Changed)
     monkeypatch.setattr(expectations, "TraceStep", Step)
-    bounds = [found for found in trace_suite(pa.schema([])) if found.kind.endswith("ToBeBetween")]
+    bounds = [found for found in trace_suite(TableSchema()) if found.kind.endswith("ToBeBetween")]
 
     assert bounds == [
         between("trace_id_chars", 32, 32),

@@ -16,6 +16,7 @@ CHAIN = ["dataset", "sft_export", "tokenized_examples", "checkpoint", "predictio
         ("build_dataset", {"dataset"}),
         ("train_and_evaluate", {*CHAIN[1:], "leaderboard"}),
         ("pipeline", {*CHAIN, "leaderboard"}),
+        ("benchmark", {"throughput_benchmark"}),
         ("validate_only", set()),
     ],
 )

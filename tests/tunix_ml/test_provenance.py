@@ -125,3 +125,12 @@ def test_provenance_names_platform_and_packages(source: Path, monkeypatch: pytes
     assert found["packages"]["no-such-package"] is None
     assert found["python"]
     assert found["platform"]
+
+
+def test_provenance_names_all_that_computes_the_numbers() -> None:
+    numeric = {"jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"}
+    text = {"tokenizers", "transformers", "safetensors"}
+
+    packages = provenance()["packages"]
+
+    assert all(packages[name] for name in numeric | text)

@@ -9,7 +9,7 @@ from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import curve, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
-from tunix_ml.contracts.tokens import TokensManifest
+from tunix_ml.contracts.token_rows import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity, TrainConfig
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import Snapshot, Store
@@ -41,6 +41,7 @@ def checkpoint(
 
     Data, tokens, model, optimizer, seed and code identify the run. The same identity again resumes a run that
     was cut short, from its last good checkpoint, or adopts a finished one; any other setting is another run.
+    With `base_model` it fine-tunes a Hugging Face model, in whole or, with `lora_rank`, by adapters.
     """
     with clear_failures():
         tokens = audited_input(context, store.store(), "tokenized_examples").snapshot
@@ -57,6 +58,8 @@ def checkpoint(
 
 
 def _identity(dataset_version: str, tokens: Snapshot, config: CheckpointConfig) -> RunIdentity:
+    from tunix_ml.modeling.base_model import fetch_base_model
+
     manifest = TokensManifest.read(tokens.file("tokens.json"))
     return RunIdentity(
         dataset_version=dataset_version,
@@ -64,6 +67,7 @@ def _identity(dataset_version: str, tokens: Snapshot, config: CheckpointConfig) 
         export_digest=manifest.export_digest,
         tokens_digest=tokens.digest,
         template=manifest.template,
+        base_model_digest=fetch_base_model(config.base_model).digest if config.base_model else None,
         train=_part(config, TrainConfig),
         code_version=source_digest(*ENGINE_PARTS),
     )
@@ -86,6 +90,7 @@ def _publish(store: Store, identity: RunIdentity) -> dg.MaterializeResult[None]:
         data_version=dg.DataVersion(record.model_digest),
         metadata={
             "run_id": run.run_id,
+            "steps": f"{record.step} of {record.num_train_steps}",
             "loss_curve": curve([row.loss for row in metrics], title="training loss, nats per token"),
             "final_loss": record.final_loss,
             "validation_loss": record.validation_loss,

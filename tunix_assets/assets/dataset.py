@@ -7,8 +7,8 @@ from tunix_assets.metadata import column_schema, inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
 from tunix_ml.contracts.trace import TRACES_SCHEMA
-from tunix_ml.datasets.build import build_dataset, code_version
 from tunix_ml.datasets.catalog import load_recipe
+from tunix_ml.datasets.code_version import code_version
 from tunix_ml.datasets.read import Dataset
 
 
@@ -26,6 +26,8 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
     traces come from. Lines that are no valid trace stand in the rejects table with line number and reason;
     the asset fails when there are more than the recipe allows. A version never changes its content.
     """
+    from tunix_ml.datasets.build import build_dataset
+
     with clear_failures():
         entry = load_recipe(context.partition_key, store.store().home)
         built = Dataset(build_dataset(store.store(), entry, report=context.log.info))

@@ -7,7 +7,7 @@ from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import column_schema, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
-from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig
+from tunix_ml.contracts.predictions import PREDICTIONS_SCHEMA, PredictConfig
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.evaluation.report import read_predictions
 from tunix_ml.provenance import source_digest

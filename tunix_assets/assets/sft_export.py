@@ -7,6 +7,7 @@ from tunix_assets.metadata import inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
 from tunix_ml.contracts.export import ExportConfig
+from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.exports.render import code_version, read_export, render_dataset
 
 
@@ -40,10 +41,7 @@ def sft_export(
             data_version=dg.DataVersion(snapshot.digest),
             metadata={
                 "template": config.template,
-                "examples": sum(
-                    len(read_export(snapshot, "training_example", split))
-                    for split in ("train", "validation", "test")
-                ),
+                "examples": sum(len(read_export(snapshot, "training_example", split)) for split in SPLITS),
                 "rendered_examples": samples(examples[:3], "prompt", "response"),
                 "files": inline_table(["file", "bytes"], files),
                 "content_digest": snapshot.digest,

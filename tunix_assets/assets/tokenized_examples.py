@@ -6,9 +6,8 @@ from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
-from tunix_ml.contracts.tokens import TOKENS_SCHEMA, TokenizeConfig, TokensManifest
+from tunix_ml.contracts.token_rows import TOKENS_SCHEMA, TokenizeConfig, TokensManifest
 from tunix_ml.exports.render import code_version
-from tunix_ml.exports.tokenize import TOKENIZED_SPLITS, tokenize_export
 
 
 class TokenizedExamplesConfig(TokenizeConfig, dg.Config):
@@ -31,6 +30,8 @@ def tokenized_examples(
     The loss mask covers each completion and its end-of-sequence token, never the prompt. In the packed layout
     several examples share a row and cannot see each other.
     """
+    from tunix_ml.exports.tokenize import TOKENIZED_SPLITS, tokenize_export
+
     with clear_failures():
         source = audited_input(context, store.store(), "sft_export")
         snapshot = tokenize_export(

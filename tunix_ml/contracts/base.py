@@ -19,7 +19,8 @@ class ContractError(TunixError, ValueError):
 class Artifact(BaseModel):
     """A JSON artifact: immutable, closed to unknown keys, without NaN or Infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Built at its first use: most processes read a few of the contracts.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     def to_json(self) -> bytes:
         """Return the canonical JSON of this artifact, newline-terminated."""

@@ -3,11 +3,11 @@
 from typing import Literal
 
 import msgspec
-import pyarrow as pa
 from pydantic import Field
 
 from tunix_ml.contracts.base import Artifact
 from tunix_ml.contracts.export import TemplateName
+from tunix_ml.contracts.table import Column, TableSchema
 
 ItemStatus = Literal["scored", "unparsable", "truncated", "missing"]
 
@@ -31,25 +31,18 @@ class ItemScore(msgspec.Struct, frozen=True):
     text: str | None
 
 
-ITEM_SCORES_SCHEMA = pa.schema(
+ITEM_SCORES_SCHEMA = TableSchema(
     [
-        pa.field("item_id", pa.string(), False, {"description": "trace id of the question"}),
-        pa.field("status", pa.string(), False, {"description": "scored, unparsable, truncated or missing"}),
-        pa.field("expected", pa.string(), False, {"description": "the trace's final answer"}),
-        pa.field("extracted", pa.string(), True, {"description": "the answer found in the text"}),
-        pa.field("rule", pa.string(), True, {"description": "the extraction rule that found it"}),
-        pa.field(
-            "answer_correctness",
-            pa.float64(),
-            True,
-            {"description": "1 if equal, else 0; null: no prediction"},
-        ),
-        pa.field("format_valid", pa.float64(), True, {"description": "1 if the text keeps its template"}),
-        pa.field(
-            "hit_max_new_tokens", pa.float64(), True, {"description": "1 if cut at the length limit, else 0"}
-        ),
-        pa.field("family", pa.string(), False, {"description": "family of the question, or `all`"}),
-        pa.field("text", pa.string(), True, {"description": "what the model wrote"}),
+        Column("item_id", "string", "trace id of the question"),
+        Column("status", "string", "scored, unparsable, truncated or missing"),
+        Column("expected", "string", "the trace's final answer"),
+        Column("extracted", "string", "the answer found in the text", nullable=True),
+        Column("rule", "string", "the extraction rule that found it", nullable=True),
+        Column("answer_correctness", "double", "1 if equal, else 0; null: no prediction", nullable=True),
+        Column("format_valid", "double", "1 if the text keeps its template", nullable=True),
+        Column("hit_max_new_tokens", "double", "1 if cut at the length limit, else 0", nullable=True),
+        Column("family", "string", "family of the question, or `all`"),
+        Column("text", "string", "what the model wrote", nullable=True),
     ]
 )
 

@@ -1,72 +1,8 @@
-"""Predictions: what a checkpoint wrote for each item of an evaluation set."""
+"""Predictions for those who write them: the contract, with its table as an Arrow schema."""
 
-from typing import Literal
+from tunix_ml.contracts import predictions
+from tunix_ml.contracts.predictions import FinishReason, PredictConfig, Prediction, PredictionsMeta
 
-import msgspec
-import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+__all__ = ["PREDICTIONS_SCHEMA", "FinishReason", "PredictConfig", "Prediction", "PredictionsMeta"]
 
-from tunix_ml.contracts.base import Artifact
-from tunix_ml.contracts.export import TemplateName
-from tunix_ml.contracts.training import Device
-
-FinishReason = Literal["eos", "length"]
-
-
-class PredictConfig(BaseModel):
-    """How a checkpoint is asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_new_tokens: int = Field(160, ge=1, description="longest completion, EOS included")
-    decode_batch_size: int = Field(64, ge=1, description="prompts decoded together")
-    max_items: int | None = Field(
-        None, ge=1, description="score only this many items, the first by id; null: all of them"
-    )
-    predict_device: Device = Field("auto", description="auto, cpu, gpu (alias cuda) or tpu")
-
-
-class Prediction(msgspec.Struct, frozen=True):
-    """A line of `predictions.jsonl`."""
-
-    item_id: str
-    prompt: str
-    prompt_digest: str
-    text: str
-    num_prompt_tokens: int
-    num_new_tokens: int
-    finish_reason: FinishReason
-
-
-PREDICTIONS_SCHEMA = pa.schema(
-    [
-        pa.field("item_id", pa.string(), False, {"description": "trace id of the question"}),
-        pa.field("prompt", pa.string(), False, {"description": "what the model read"}),
-        pa.field("prompt_digest", pa.string(), False, {"description": "sha256 of the prompt"}),
-        pa.field(
-            "text", pa.string(), False, {"description": "what the model wrote, special tokens left out"}
-        ),
-        pa.field("num_prompt_tokens", pa.int64(), False, {"description": "tokens read"}),
-        pa.field("num_new_tokens", pa.int64(), False, {"description": "tokens written, EOS included"}),
-        pa.field("finish_reason", pa.string(), False, {"description": "eos, or length: hit max_new_tokens"}),
-    ]
-)
-
-
-class PredictionsMeta(Artifact):
-    """`predictions_meta.json`: who wrote the predictions, for what, and how."""
-
-    run_id: str
-    evaluation_set: str = Field(description="name of the items, `<dataset_version>.test`")
-    evaluation_set_digest: str = Field(description="digest over the items' ids, prompts and answers")
-    dataset_digest: str
-    model_digest: str = Field(description="digest of the model folder that was loaded")
-    template: TemplateName
-    template_digest: str
-    max_new_tokens: int
-    decoding: Literal["greedy"] = "greedy"
-    num_items: int
-    num_length_stops: int = Field(description="items that hit max_new_tokens")
-    decode_time_s: float
-    new_tokens_per_second: float
-    device: str
+PREDICTIONS_SCHEMA = predictions.PREDICTIONS_SCHEMA.arrow()

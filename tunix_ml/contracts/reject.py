@@ -1,10 +1,14 @@
 """One line of input that did not become a trace, and why."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import pyarrow as pa
+
+from tunix_ml.contracts.table import Column, TableSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RejectCode = Literal[
     "invalid_utf8",
@@ -34,19 +38,19 @@ class Reject(msgspec.Struct, frozen=True):
     excerpt: str
 
 
-REJECTS_SCHEMA = pa.schema(
+REJECTS_SCHEMA = TableSchema(
     [
-        pa.field("source", pa.string(), False, {"description": "file name of origin"}),
-        pa.field("line", pa.int64(), False, {"description": "line number there, from 1"}),
-        pa.field("byte_offset", pa.int64(), False, {"description": "offset of the line's first byte"}),
-        pa.field("code", pa.string(), False, {"description": "kind of defect"}),
-        pa.field("message", pa.string(), False, {"description": "what is wrong, in a sentence"}),
-        pa.field("sha256", pa.string(), False, {"description": "digest of the line's bytes"}),
-        pa.field("excerpt", pa.string(), False, {"description": "start of the line, escaped"}),
+        Column("source", "string", "file name of origin"),
+        Column("line", "int64", "line number there, from 1"),
+        Column("byte_offset", "int64", "offset of the line's first byte"),
+        Column("code", "string", "kind of defect"),
+        Column("message", "string", "what is wrong, in a sentence"),
+        Column("sha256", "string", "digest of the line's bytes"),
+        Column("excerpt", "string", "start of the line, escaped"),
     ]
 )
 
 
-def to_table(rejects: Iterable[Reject]) -> pa.Table:
+def to_table(rejects: Iterable[Reject]) -> "pa.Table":
     """Return the rejects table, in the order given."""
-    return pa.Table.from_pylist([msgspec.to_builtins(row) for row in rejects], schema=REJECTS_SCHEMA)
+    return REJECTS_SCHEMA.table(map(msgspec.to_builtins, rejects))

@@ -1,14 +1,17 @@
 """One reasoning trace, and the table of a dataset's traces."""
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-import pyarrow as pa
 from msgspec import Meta
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import canonical_json, record_digest
+from tunix_ml.contracts.table import Column, TableSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -41,6 +44,11 @@ class Trace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the identity of this content: the start of its canonical sha256."""
         return record_digest(self.record())[:TRACE_ID_LENGTH]
 
+    def family(self) -> str:
+        """Return the family that meta names, `all` if it names none."""
+        family = (self.meta or {}).get("family")
+        return family if isinstance(family, str) and family else "all"
+
 
 class DatasetTrace(msgspec.Struct, frozen=True):
     """A trace in its place in a dataset version: a row of the traces table."""
@@ -56,30 +64,21 @@ class DatasetTrace(msgspec.Struct, frozen=True):
         return record_digest({"split": self.split, "trace": self.trace.record()})
 
 
-TRACES_SCHEMA = pa.schema(
+TRACES_SCHEMA = TableSchema(
     [
-        pa.field("trace_id", pa.string(), False, {"description": "identity of the trace's content"}),
-        pa.field("split", pa.string(), False, {"description": "train, validation or test"}),
-        pa.field("trace_version", pa.string(), False, {"description": "schema version of the trace"}),
-        pa.field("prompt", pa.string(), False, {"description": "the question"}),
-        pa.field("final_answer", pa.string(), False, {"description": "the answer"}),
-        pa.field(
+        Column("trace_id", "string", "identity of the trace's content"),
+        Column("split", "string", "train, validation or test"),
+        Column("trace_version", "string", "schema version of the trace"),
+        Column("prompt", "string", "the question"),
+        Column("final_answer", "string", "the answer"),
+        Column(
             "steps",
-            pa.list_(
-                pa.struct(
-                    [
-                        pa.field("i", pa.int64(), False),
-                        pa.field("type", pa.string(), False),
-                        pa.field("content", pa.string(), False),
-                    ]
-                )
-            ),
-            False,
-            {"description": "the reasoning, in the order it was given"},
+            [{"i": "int64", "type": "string", "content": "string"}],
+            "the reasoning, in the order it was given",
         ),
-        pa.field("meta", pa.string(), True, {"description": "canonical JSON of the trace's meta"}),
-        pa.field("source", pa.string(), False, {"description": "file name or generator of origin"}),
-        pa.field("source_line", pa.int64(), False, {"description": "line or index there, from 1"}),
+        Column("meta", "string", "canonical JSON of the trace's meta", nullable=True),
+        Column("source", "string", "file name or generator of origin"),
+        Column("source_line", "int64", "line or index there, from 1"),
     ]
 )
 
@@ -117,18 +116,18 @@ def _holds_nul(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(_holds_nul, value))
 
 
-def to_table(rows: Iterable[DatasetTrace]) -> pa.Table:
+def to_table(rows: Iterable[DatasetTrace]) -> "pa.Table":
     """Return the traces table of some rows, in their order."""
-    return pa.Table.from_pylist([_to_row(row) for row in rows], schema=TRACES_SCHEMA)
+    return TRACES_SCHEMA.table(map(_to_row, rows))
 
 
-def from_table(table: pa.Table) -> Iterator[DatasetTrace]:
+def from_table(table: "pa.Table") -> Iterator[DatasetTrace]:
     """Yield the rows of a traces table, validated against the contract again.
 
     Raises:
         ContractError: the table's schema or a row's content breaks the contract.
     """
-    if not table.schema.equals(TRACES_SCHEMA):
+    if not table.schema.equals(TRACES_SCHEMA.arrow()):
         raise ContractError(f"traces table has columns {table.schema.names}, expected {TRACES_SCHEMA.names}")
     for row in table.to_pylist():
         yield _from_row(row)

@@ -1,14 +1,13 @@
 """Build a dataset version: read or generate, validate, split, publish."""
 
+import itertools
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from tunix_ml.contracts import reject as rejects_table
 from tunix_ml.contracts import trace as traces_table
@@ -21,11 +20,15 @@ from tunix_ml.contracts.reject import Reject
 from tunix_ml.contracts.trace import SPLITS, TRACES_SCHEMA, DatasetTrace
 from tunix_ml.datasets.card import render_card
 from tunix_ml.datasets.catalog import CatalogEntry
+from tunix_ml.datasets.code_version import code_version
 from tunix_ml.datasets.splits import assign_split
-from tunix_ml.provenance import source_digest
+from tunix_ml.parquet import write_batches, write_table
 from tunix_ml.store import Draft, Snapshot, Store
 from tunix_ml.traces.generators.catalog import GENERATOR_VERSIONS, generate
 from tunix_ml.traces.ingest import Ingested, describe_sources, ingest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Record = Ingested | Reject
 _BATCH_ROWS = 2_000
@@ -36,11 +39,6 @@ _MAY_DIFFER = ("sources", "recipe_digest", "reject_count", "description", "licen
 
 class DatasetRefused(TunixError):
     """A build read its source but may not become a dataset version."""
-
-
-def code_version() -> str:
-    """Return the digest of the source code that makes datasets."""
-    return source_digest("contracts", "traces", "datasets")
 
 
 def build_dataset(store: Store, entry: CatalogEntry, *, report: Callable[[str], None]) -> Snapshot:
@@ -55,7 +53,8 @@ def build_dataset(store: Store, entry: CatalogEntry, *, report: Callable[[str], 
     slot = store.slot("dataset", entry.dataset_version)
     with slot.publish(code_version=code_version(), immutable=True) as draft:
         tally = _Tally()
-        _write_traces(draft.path / "traces.parquet", _kept(entry, tally, report), tally)
+        batches = _batches(_kept(entry, tally, report))
+        write_batches(batches, draft.path / "traces.parquet", schema=TRACES_SCHEMA.arrow())
         try:
             _refuse_if_unfit(entry, tally)
         except DatasetRefused:
@@ -87,15 +86,9 @@ class _Tally:
         self.trace_ids.append(row.trace_id)
         self.row_digests.append(row.row_digest())
         self.splits[row.split] += 1
-        self.families[family_of(row.trace.meta)] += 1
+        self.families[row.trace.family()] += 1
         self.prompt_chars.append(len(row.trace.prompt))
         self.num_steps.append(len(row.trace.steps))
-
-
-def family_of(meta: dict[str, Any] | None) -> str:
-    """Return the family that a trace's meta names, `all` if it names none."""
-    family = (meta or {}).get("family")
-    return family if isinstance(family, str) and family else "all"
 
 
 def _kept(entry: CatalogEntry, tally: _Tally, report: Callable[[str], None]) -> Iterator[DatasetTrace]:
@@ -122,16 +115,9 @@ def _records(entry: CatalogEntry) -> Iterator[Record]:
         yield from ingest(source, base_dir=entry.path.parent)
 
 
-def _write_traces(path: Path, rows: Iterable[DatasetTrace], tally: _Tally) -> None:
-    with pq.ParquetWriter(path, TRACES_SCHEMA, compression="zstd", write_page_checksum=True) as writer:
-        batch: list[DatasetTrace] = []
-        for row in rows:
-            batch.append(row)
-            if len(batch) == _BATCH_ROWS:
-                writer.write_table(traces_table.to_table(batch))
-                batch.clear()
-        if batch or not tally.trace_ids:
-            writer.write_table(traces_table.to_table(batch))
+def _batches(rows: Iterator[DatasetTrace]) -> Iterator["pa.Table"]:
+    while batch := list(itertools.islice(rows, _BATCH_ROWS)):
+        yield traces_table.to_table(batch)
 
 
 def _refuse_if_unfit(entry: CatalogEntry, tally: _Tally) -> None:
@@ -166,8 +152,7 @@ def _publish_rejects(store: Store, entry: CatalogEntry, tally: _Tally) -> None:
 
 
 def _write_rejects(directory: Path, tally: _Tally) -> None:
-    table = rejects_table.to_table(tally.rejects)
-    pq.write_table(table, directory / "rejects.parquet", compression="zstd", write_page_checksum=True)
+    write_table(rejects_table.to_table(tally.rejects), directory / "rejects.parquet")
 
 
 def _tell_adoption(

@@ -8,7 +8,6 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import record_digest, set_digest
 from tunix_ml.contracts.names import evaluation_set_name
 from tunix_ml.contracts.trace import DatasetTrace, Split
-from tunix_ml.datasets.build import family_of
 from tunix_ml.datasets.read import read_dataset
 from tunix_ml.store import Store
 
@@ -69,4 +68,4 @@ def load_evaluation_set(
 def _item(row: DatasetTrace) -> EvaluationItem:
     trace = row.trace
     steps = tuple(step.content for step in trace.steps)
-    return EvaluationItem(row.trace_id, trace.prompt, trace.final_answer, steps, family_of(trace.meta))
+    return EvaluationItem(row.trace_id, trace.prompt, trace.final_answer, steps, trace.family())

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from tunix_ml.contracts import trace as traces_table
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.trace import DatasetTrace, Split
+from tunix_ml.parquet import read_table
 from tunix_ml.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,14 @@ class Dataset:
         return DatasetManifest.read(self.snapshot.file("manifest.json"))
 
     @cached_property
-    def table(self) -> pa.Table:
+    def table(self) -> "pa.Table":
         """The traces table, of schema TRACES_SCHEMA."""
-        return pq.read_table(self.snapshot.file("traces.parquet"), page_checksum_verification=True)
+        return read_table(self.snapshot.file("traces.parquet"))
 
     @cached_property
-    def rejects(self) -> pa.Table:
+    def rejects(self) -> "pa.Table":
         """The rejects table, of schema REJECTS_SCHEMA."""
-        return pq.read_table(self.snapshot.file("rejects.parquet"), page_checksum_verification=True)
+        return read_table(self.snapshot.file("rejects.parquet"))
 
     @cached_property
     def rows(self) -> list[DatasetTrace]:

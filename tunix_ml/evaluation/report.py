@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport, ItemScore, MetricEstimate
-from tunix_ml.contracts.prediction import Prediction, PredictionsMeta
+from tunix_ml.contracts.predictions import Prediction, PredictionsMeta
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
 from tunix_ml.evaluation.score import SCORER, PredictionMismatch, score_items
 from tunix_ml.evaluation.self_test import run_self_test
 from tunix_ml.evaluation.statistics import estimate
 from tunix_ml.exports.templates import template
+from tunix_ml.parquet import write_table
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
 
@@ -91,8 +90,8 @@ def evaluate(
     slot = eval_slot(run, evaluation_set)
     with slot.publish(content_digest=report.digest(), parents=parents, code_version=scorer_digest()) as draft:
         (draft.path / "eval.json").write_bytes(report.to_json())
-        table = pa.Table.from_pylist([msgspec.to_builtins(s) for s in scores], schema=ITEM_SCORES_SCHEMA)
-        pq.write_table(table, draft.path / "item_scores.parquet", write_page_checksum=True)
+        table = ITEM_SCORES_SCHEMA.table(map(msgspec.to_builtins, scores))
+        write_table(table, draft.path / "item_scores.parquet")
         (draft.path / "README.md").write_text(render_report(report, scores), encoding="utf-8")
     return draft.snapshot
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.evaluation import ItemScore, ItemStatus
-from tunix_ml.contracts.prediction import Prediction
+from tunix_ml.contracts.predictions import Prediction
 from tunix_ml.datasets.evaluation_set import EvaluationItem
 from tunix_ml.evaluation.extract import extract_answer, is_well_formed
 from tunix_ml.evaluation.normalise import answers_equal

@@ -22,9 +22,7 @@ def pack_best_fit(lengths: Sequence[int], *, capacity: int) -> list[Placement]:
 
     Source: best-fit decreasing, D. S. Johnson, Near-optimal bin packing algorithms, 1973.
     """
-    for index, length in enumerate(lengths):
-        if not 0 < length <= capacity:
-            raise ValueError(f"example {index} has {length} tokens, a row takes 1 to {capacity}")
+    _refuse_unfit(lengths, capacity)
     placements: list[Placement] = [Placement(-1, -1)] * len(lengths)
     rooms: list[tuple[int, int]] = []  # (room left, row), sorted
     num_rows = 0
@@ -46,7 +44,11 @@ def one_per_row(lengths: Sequence[int], *, capacity: int) -> list[Placement]:
     Raises:
         ValueError: an example is empty or longer than a row.
     """
+    _refuse_unfit(lengths, capacity)
+    return [Placement(row, 0) for row in range(len(lengths))]
+
+
+def _refuse_unfit(lengths: Sequence[int], capacity: int) -> None:
     for index, length in enumerate(lengths):
         if not 0 < length <= capacity:
             raise ValueError(f"example {index} has {length} tokens, a row takes 1 to {capacity}")
-    return [Placement(row, 0) for row in range(len(lengths))]

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tunix_ml.contracts.export import ExportManifest
-from tunix_ml.contracts.tokens import (
+from tunix_ml.contracts.token_rows import (
     TOKENIZED_EXAMPLES_SCHEMA,
     TOKENS_SCHEMA,
     TokenizeConfig,
@@ -18,6 +17,7 @@ from tunix_ml.contracts.tokens import (
 from tunix_ml.exports.packing import Placement, one_per_row, pack_best_fit
 from tunix_ml.exports.render import code_version, read_export
 from tunix_ml.exports.tokenizer import Tokenizer, fetch_tokenizer, tokenizer_digest, train_bpe
+from tunix_ml.parquet import write_batches, write_table
 from tunix_ml.store import Snapshot, Store
 
 TOKENIZED_SPLITS = ("train", "validation")
@@ -69,8 +69,9 @@ def tokenize_export(
         folder = draft.path / "tokenizer"
         tokenizer = _make_tokenizer(config, export, folder)
         splits = {name: tokenize_split(export, name, tokenizer, config) for name in TOKENIZED_SPLITS}
-        _write_rows(draft.path / "tokens.parquet", splits, tokenizer, config.seq_len)
-        pq.write_table(_index(splits), draft.path / "examples.parquet", write_page_checksum=True)
+        rows = (_rows_table(name, split, tokenizer, config.seq_len) for name, split in splits.items())
+        write_batches(rows, draft.path / "tokens.parquet", schema=TOKENS_SCHEMA.arrow())
+        write_table(_index(splits), draft.path / "examples.parquet")
         manifest = _manifest(source, export.digest, config, tokenizer, tokenizer_digest(folder), splits)
         (draft.path / "tokens.json").write_bytes(manifest.to_json())
     return draft.snapshot
@@ -110,13 +111,6 @@ def _make_tokenizer(config: TokenizeConfig, export: Snapshot, folder: Path) -> T
     return tokenizer
 
 
-def _write_rows(path: Path, splits: Mapping[str, TokenizedSplit], tokenizer: Tokenizer, seq_len: int) -> None:
-    with pq.ParquetWriter(path, TOKENS_SCHEMA, compression="zstd", write_page_checksum=True) as writer:
-        for name, split in splits.items():
-            arrays = fill_rows(split, seq_len=seq_len, pad_token_id=tokenizer.pad_token_id)
-            writer.write_table(_rows_table(name, arrays, split.num_rows, seq_len))
-
-
 def fill_rows(split: TokenizedSplit, *, seq_len: int, pad_token_id: int) -> dict[str, np.ndarray]:
     """Return the columns of the tokens table, each of shape (rows, seq_len)."""
     arrays = {name: np.zeros((split.num_rows, seq_len), np.int32) for name in _COLUMNS}
@@ -133,13 +127,15 @@ def fill_rows(split: TokenizedSplit, *, seq_len: int, pad_token_id: int) -> dict
     return arrays
 
 
-def _rows_table(split: str, arrays: Mapping[str, np.ndarray], num_rows: int, seq_len: int) -> pa.Table:
-    offsets = pa.array(np.arange(num_rows + 1, dtype=np.int32) * np.int32(seq_len))
-    columns = [pa.array([split] * num_rows, pa.string())]
-    for name in _COLUMNS:
-        kind = TOKENS_SCHEMA.field(name).type.value_type
-        columns.append(pa.ListArray.from_arrays(offsets, pa.array(arrays[name].ravel()).cast(kind)))
-    return pa.Table.from_arrays(columns, schema=TOKENS_SCHEMA)
+def _rows_table(name: str, split: TokenizedSplit, tokenizer: Tokenizer, seq_len: int) -> pa.Table:
+    schema = TOKENS_SCHEMA.arrow()
+    arrays = fill_rows(split, seq_len=seq_len, pad_token_id=tokenizer.pad_token_id)
+    offsets = pa.array(np.arange(split.num_rows + 1, dtype=np.int32) * np.int32(seq_len))
+    columns = [pa.array([name] * split.num_rows, pa.string())]
+    for column, cells in arrays.items():
+        kind = schema.field(column).type.value_type
+        columns.append(pa.ListArray.from_arrays(offsets, pa.array(cells.ravel()).cast(kind)))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _index(splits: Mapping[str, TokenizedSplit]) -> pa.Table:
@@ -155,7 +151,7 @@ def _index(splits: Mapping[str, TokenizedSplit]) -> pa.Table:
         for name, split in splits.items()
         for example, placement in zip(split.examples, split.placements, strict=True)
     ]
-    return pa.Table.from_pylist(rows, schema=TOKENIZED_EXAMPLES_SCHEMA)
+    return TOKENIZED_EXAMPLES_SCHEMA.table(rows)
 
 
 def _manifest(

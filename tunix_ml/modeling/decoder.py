@@ -1,37 +1,48 @@
-"""The decoder-only transformer: Llama's computation as a Flax NNX module over a flat dict of parameters.
+"""The decoder-only transformer: one Flax NNX module for all families, over a flat dict of parameters.
 
 Training and decoding call it through `Network`, so that what crosses a `jax.jit` border is a plain dict
-of arrays under Hugging Face's tensor names. Activations are kept as (batch * length, width) between the
-attentions: XLA's two-dimensional products reach twice the speed of its three-dimensional ones on a CPU.
+of arrays under the names of Hugging Face's Llama tensors.
 """
 
 import functools
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
-from tunix_ml.modeling.config import ModelConfig
+from tunix_ml.modeling.config import LayerKind
+from tunix_ml.modeling.layers import Attending, Dropout, Layer, LayerCache, Linear, Setup
+from tunix_ml.modeling.norms import make_norm
+from tunix_ml.modeling.products import product
+from tunix_ml.modeling.rotary import rotary_angles
+
+__all__ = [
+    "Cache",
+    "Decoder",
+    "Dropout",
+    "LayerCache",
+    "Network",
+    "Output",
+    "Params",
+    "num_params",
+    "segment_mask",
+]
 
 Params = dict[str, jax.Array]
-
-_MASKED = -1e30
-_QUERY_BLOCK = 64
-_MAX_QUERY_BLOCKS = 8
-_EMBEDDING_STDDEV = 0.02
-
-
-class LayerCache(NamedTuple):
-    """Keys and values of one layer, each of shape (batch, kv_heads, slots, head_dim)."""
-
-    keys: jax.Array
-    values: jax.Array
-
-
+Value = TypeVar("Value", jax.Array, np.ndarray)
 Cache = tuple[LayerCache, ...]
+
+# From here on a loop over the layers compiles so much sooner that its steps may take 9 % longer.
+STACK_FROM_NUM_LAYERS = 8
+_EMBEDDING_STDDEV = 0.02
+_LAYERS = "model.layers."
+_OF_ONE_LAYER = re.compile(rf"{re.escape(_LAYERS)}(\d+)\.(.+)")
 
 
 class Output(NamedTuple):
@@ -41,142 +52,43 @@ class Output(NamedTuple):
     cache: Cache | None
 
 
-class Attending(NamedTuple):
-    """What every layer needs to know about the tokens of a call.
-
-    Attributes:
-        cosines: of the rotary angles, shape (batch, 1, length, head_dim / 2).
-        sines: of the same.
-        mask: True where a query may see a key, shape (batch, 1, length, keys).
-        slot: index of the first cache slot to write.
-    """
-
-    cosines: jax.Array
-    sines: jax.Array
-    mask: jax.Array
-    slot: jax.Array | int
-
-
-class Linear(nnx.Module):  # type: ignore[misc]
-    """A product without bias; the kernel has shape (in, out)."""
-
-    def __init__(self, num_in: int, num_out: int, *, stddev: float, rngs: nnx.Rngs) -> None:
-        self.kernel = nnx.Param(stddev * jax.random.normal(rngs.params(), (num_in, num_out)))
-
-
-class RMSNorm(nnx.Module):  # type: ignore[misc]
-    """Scale by the root mean square over the last axis. Source: https://arxiv.org/abs/1910.07467."""
-
-    def __init__(self, size: int, *, eps: float) -> None:
-        self.scale = nnx.Param(jnp.ones(size))
-        self.eps = eps
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return the scaled states, shape unchanged."""
-        variance = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
-        scale: jax.Array = self.scale[...]
-        return x * jax.lax.rsqrt(variance + self.eps) * scale
-
-
-class Attention(nnx.Module):  # type: ignore[misc]
-    """Grouped-query attention with rotary positions."""
-
-    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        self.config = config
-        width = config.num_attention_heads * config.head_dim
-        kv_width = config.num_key_value_heads * config.head_dim
-        stddev = 1 / math.sqrt(config.hidden_size)
-        self.q_proj = Linear(config.hidden_size, width, stddev=stddev, rngs=rngs)
-        self.k_proj = Linear(config.hidden_size, kv_width, stddev=stddev, rngs=rngs)
-        self.v_proj = Linear(config.hidden_size, kv_width, stddev=stddev, rngs=rngs)
-        stddev = 1 / math.sqrt(2 * config.num_hidden_layers * width)
-        self.o_proj = Linear(width, config.hidden_size, stddev=stddev, rngs=rngs)
-
-    def __call__(
-        self, x: jax.Array, attending: Attending, cache: LayerCache | None
-    ) -> tuple[jax.Array, LayerCache | None]:
-        """Return the mixed states, shape (batch * length, hidden_size), and the cache with this input."""
-        config = self.config
-        batch, _, length, _ = attending.cosines.shape
-        projections = (self.q_proj, self.k_proj, self.v_proj)
-        q, k, v = (
-            _split_heads(y, batch, length, config.head_dim)
-            for y in _products(x, *(projection.kernel[...] for projection in projections))
-        )
-        q, k = _rotate(q, attending), _rotate(k, attending)
-        if cache is None:
-            mixed = _attend_causally(q, k, v, attending.mask)
-        else:
-            at = (0, 0, attending.slot, 0)
-            cache = LayerCache(
-                jax.lax.dynamic_update_slice(cache.keys, k, at),
-                jax.lax.dynamic_update_slice(cache.values, v, at),
-            )
-            mixed = _attend(q, cache.keys, cache.values, attending.mask)
-        mixed = mixed.transpose(0, 2, 1, 3).reshape(batch * length, -1)
-        return product(mixed, self.o_proj.kernel[...]), cache
-
-
-class FeedForward(nnx.Module):  # type: ignore[misc]
-    """SwiGLU. Source: https://arxiv.org/abs/2002.05202."""
-
-    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        width, inner = config.hidden_size, config.intermediate_size
-        self.gate_proj = Linear(width, inner, stddev=1 / math.sqrt(width), rngs=rngs)
-        self.up_proj = Linear(width, inner, stddev=1 / math.sqrt(width), rngs=rngs)
-        stddev = 1 / math.sqrt(2 * config.num_hidden_layers * inner)
-        self.down_proj = Linear(inner, width, stddev=stddev, rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return new states, shape (batch * length, hidden_size)."""
-        gate, up = _products(x, self.gate_proj.kernel[...], self.up_proj.kernel[...])
-        return product(jax.nn.silu(gate) * up, self.down_proj.kernel[...])
-
-
-class Layer(nnx.Module):  # type: ignore[misc]
-    """Attention and feed-forward, each behind a norm and added to the residual stream."""
-
-    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        self.input_layernorm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.self_attn = Attention(config, rngs=rngs)
-        self.post_attention_layernorm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.mlp = FeedForward(config, rngs=rngs)
-
-    def __call__(
-        self, x: jax.Array, attending: Attending, cache: LayerCache | None
-    ) -> tuple[jax.Array, LayerCache | None]:
-        """Return the states after this layer, shape (batch * length, hidden_size), and its cache."""
-        mixed, cache = self.self_attn(self.input_layernorm(x), attending, cache)
-        x = x + mixed
-        return x + self.mlp(self.post_attention_layernorm(x)), cache
-
-
 class Embedding(nnx.Module):  # type: ignore[misc]
-    """The table of token vectors, shape (vocab_size, hidden_size)."""
+    """A table of vectors, shape (size, hidden_size)."""
 
-    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        shape = (config.vocab_size, config.hidden_size)
-        self.embedding = nnx.Param(_EMBEDDING_STDDEV * jax.random.normal(rngs.params(), shape))
+    def __init__(self, size: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.embedding = nnx.Param(_EMBEDDING_STDDEV * jax.random.normal(rngs.params(), (size, width)))
 
 
 class Stack(nnx.Module):  # type: ignore[misc]
-    """Embedding, layers and last norm: what Hugging Face keeps under `model.`."""
+    """Embedding, layers and last norm: what Hugging Face keeps under `model.`.
 
-    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        self.embed_tokens = Embedding(config, rngs=rngs)
-        self.layers = nnx.List([Layer(config, rngs=rngs) for _ in range(config.num_hidden_layers)])
-        self.norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+    Stacked, the layers are one module whose parameters have a leading axis; else they are a list.
+    """
+
+    def __init__(self, setup: Setup, *, is_stacked: bool, rngs: nnx.Rngs) -> None:
+        config = setup.config
+        self.embed_tokens = Embedding(config.vocab_size, config.hidden_size, rngs=rngs)
+        if config.family.positions == "learned":
+            self.embed_positions = Embedding(config.max_position_embeddings, config.hidden_size, rngs=rngs)
+        if is_stacked:
+            self.layers = Layer(setup, rngs=rngs)
+        else:
+            self.layers = nnx.List([Layer(setup, rngs=rngs) for _ in range(config.num_hidden_layers)])
+        self.norm = make_norm(config, config.hidden_size)
 
 
 class Decoder(nnx.Module):  # type: ignore[misc]
     """A causal language model; attributes bear the names of Hugging Face's Llama tensors."""
 
-    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        self.config = config
-        self.model = Stack(config, rngs=rngs)
+    def __init__(self, setup: Setup, *, is_stacked: bool = False, rngs: nnx.Rngs) -> None:
+        config = setup.config
+        self.setup = setup
+        self.is_stacked = is_stacked
+        self.model = Stack(setup, is_stacked=is_stacked, rngs=rngs)
         if not config.tie_word_embeddings:
+            shape = (config.hidden_size, config.vocab_size)
             stddev = 1 / math.sqrt(config.hidden_size)
-            self.lm_head = Linear(config.hidden_size, config.vocab_size, stddev=stddev, rngs=rngs)
+            self.lm_head = Linear(setup, "lm_head", shape, stddev=stddev, rngs=rngs)
 
     def hidden(
         self,
@@ -186,6 +98,7 @@ class Decoder(nnx.Module):  # type: ignore[misc]
         mask: jax.Array,
         cache: Cache | None = None,
         slot: jax.Array | int = 0,
+        dropout: Dropout | None = None,
     ) -> Output:
         """Return the states after the last norm.
 
@@ -193,59 +106,167 @@ class Decoder(nnx.Module):  # type: ignore[misc]
             input_ids: shape (batch, length).
             positions: position of each token within its example, shape (batch, length).
             mask: True where a query may see a key, shape (batch, length, keys); with a cache, the keys
-                are its slots.
+                are its slots. Windows of layers that have them come on top, counted in slots.
             cache: keys and values of the tokens before.
-            slot: cache slot of the first token of the input, the same in every row.
+            slot: cache slot of the first token of the input, for all rows or of shape (batch,).
+            dropout: of the updates that the layers add to the residual stream.
         """
-        config = self.config
-        cosines, sines = _rotary_angles(positions, config)
-        attending = Attending(cosines, sines, mask[:, None], slot)
-        x = self.model.embed_tokens.embedding[...][input_ids.reshape(-1)]
-        written = []
-        for index, layer in enumerate(self.model.layers):
-            x, layer_cache = layer(x, attending, cache[index] if cache else None)
-            written.append(layer_cache)
-        hidden = self.model.norm(x).reshape(*input_ids.shape, config.hidden_size)
-        return Output(hidden, tuple(written) if cache else None)
+        config = self.setup.config
+        ropes = {kind.rope for kind in config.layer_kinds} - {None}
+        angles = {rope: rotary_angles(positions, rope, head_dim=config.head_dim) for rope in ropes if rope}
+        attending = Attending(angles, mask[:, None], slot, dropout)
+        x = self._embed(input_ids, positions)
+        x, cache = self._through_cache(x, attending, cache) if cache else (self._through(x, attending), None)
+        return Output(self.model.norm(x).reshape(*input_ids.shape, config.hidden_size), cache)
 
     def logits(self, hidden: jax.Array) -> jax.Array:
-        """Return scores over the vocabulary for hidden states of shape (…, hidden_size)."""
-        if self.config.tie_word_embeddings:
-            kernel = self.model.embed_tokens.embedding[...].T
-        else:
-            kernel = self.lm_head.kernel[...]
-        flat = product(hidden.reshape(-1, hidden.shape[-1]), kernel)
-        return flat.reshape(*hidden.shape[:-1], -1)
+        """Return scores over the vocabulary in float32 for hidden states of shape (…, hidden_size)."""
+        flat = hidden.reshape(-1, hidden.shape[-1]).astype(jnp.float32)
+        logits = product(flat, self.head_kernel(), precision=self.setup.precision)
+        softcap = self.setup.config.final_logit_softcapping
+        if softcap is not None:
+            logits = softcap * jnp.tanh(logits / softcap)
+        return logits.reshape(*hidden.shape[:-1], -1)
+
+    def head_kernel(self) -> jax.Array:
+        """Return what hidden states are multiplied by for logits, shape (hidden_size, vocab_size)."""
+        tied = self.setup.config.tie_word_embeddings
+        kernel: jax.Array = self.model.embed_tokens.embedding[...].T if tied else self.lm_head.kernel[...]
+        return kernel
+
+    def _embed(self, input_ids: jax.Array, positions: jax.Array) -> jax.Array:
+        config = self.setup.config
+        x: jax.Array = self.model.embed_tokens.embedding[...][input_ids.reshape(-1)]
+        if config.family.is_embedding_scaled:
+            x = x * math.sqrt(config.hidden_size)
+        if config.family.positions == "learned":
+            x = x + self.model.embed_positions.embedding[...][positions.reshape(-1)]
+        return x.astype(self.setup.activations)
+
+    def _through_cache(self, x: jax.Array, attending: Attending, cache: Cache) -> tuple[jax.Array, Cache]:
+        written: Cache = ()
+        for index, (kind, before) in enumerate(zip(self.setup.config.layer_kinds, cache, strict=True)):
+            x, after = self._layer(index)(x, attending, kind, index=index, cache=before)
+            written += (after,) if after else ()
+        return x, written
+
+    def _through(self, x: jax.Array, attending: Attending) -> jax.Array:
+        """Return the states after all layers, with a loop over those whose kinds repeat if stacked."""
+        kinds = self.setup.config.layer_kinds
+        run = self._runner(attending)
+        num_looped = 0
+        if self.is_stacked:
+            x, num_looped = self._loop(x, run)
+        for index in range(num_looped, len(kinds)):
+            structure, params = nnx.split(self._layer(index))
+            x = run(structure, params, x, index, kinds[index])
+        return x
+
+    def _loop(self, x: jax.Array, run: Any) -> tuple[jax.Array, int]:
+        """Return the states after the layers of all whole periods, and the number of these layers."""
+        kinds, period = self.setup.config.layer_kinds, self.setup.config.period
+        num_periods = len(kinds) // period
+        num_looped = num_periods * period
+        structure, params = nnx.split(self.model.layers)
+
+        def run_period(x: jax.Array, scanned: Any) -> tuple[jax.Array, None]:
+            start, params = scanned
+            for offset in range(period):
+                x = run(structure, _at(params, offset), x, start + offset, kinds[offset])
+            return x, None
+
+        periods = jax.tree.map(
+            lambda value: value[:num_looped].reshape(num_periods, period, *value.shape[1:]), params
+        )
+        x, _ = jax.lax.scan(run_period, x, (jnp.arange(0, num_looped, period), periods))
+        return x, num_looped
+
+    def _runner(self, attending: Attending) -> Any:
+        """Return a function that runs one layer, whose activations are computed again if so asked."""
+
+        def run(
+            structure: Any, params: Any, x: jax.Array, index: jax.Array | int, kind: LayerKind
+        ) -> jax.Array:
+            layer: Layer = nnx.merge(structure, params)
+            after, _ = layer(x, attending, kind, index=index)
+            return after
+
+        return jax.checkpoint(run, static_argnums=(0, 4)) if self.setup.remat else run
+
+    def _layer(self, index: int) -> Layer:
+        layers = self.model.layers
+        if not self.is_stacked:
+            one: Layer = layers[index]
+            return one
+        structure, params = nnx.split(layers)
+        layer: Layer = nnx.merge(structure, _at(params, index))
+        return layer
 
 
 @dataclass(frozen=True)
-class Network:
-    """A decoder's structure without its parameters: equal configurations give equal networks."""
+class Network(Setup):
+    """A decoder's structure without its parameters: equal fields give equal networks.
 
-    config: ModelConfig
+    Parameters bear flat names, `model.layers.0.mlp.up_proj.kernel`; in deep networks those of all layers
+    are held as one, `model.layers.mlp.up_proj.kernel`, with the layers as leading axis.
+    """
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the parameters of the layers are held stacked."""
+        return self.config.num_hidden_layers >= STACK_FROM_NUM_LAYERS
 
     def init(self, key: jax.Array) -> Params:
-        """Return fresh parameters under their flat names, `model.layers.0.mlp.up_proj.kernel`."""
-        state = nnx.state(Decoder(self.config, rngs=nnx.Rngs(params=key)))
-        return {_name(path): variable[...] for path, variable in nnx.to_flat_state(state)}
+        """Return fresh parameters; those of a network without adapters are the same as with them."""
+        rngs = nnx.Rngs(params=key, lora=jax.random.fold_in(key, 1))
+        state = nnx.state(Decoder(self, rngs=rngs))
+        return self.stack({_name(path): variable[...] for path, variable in nnx.to_flat_state(state)})
 
     def bind(self, params: Params) -> Decoder:
-        """Return the decoder with these parameters."""
-        structure, paths = _structure(self.config)
+        """Return the decoder with these parameters, stacked or not."""
+        is_stacked = not any(_OF_ONE_LAYER.fullmatch(name) for name in params)
+        structure, paths = _structure(self, is_stacked)
         flat = [(path, params[_name(path)]) for path in paths]
         decoder: Decoder = nnx.merge(structure, nnx.from_flat_state(flat))
         return decoder
 
     def abstract_params(self) -> dict[str, jax.ShapeDtypeStruct]:
-        """Return the shape and type of every parameter."""
+        """Return the shape and type of every parameter, as `init` gives them."""
         shapes: dict[str, jax.ShapeDtypeStruct] = jax.eval_shape(self.init, jax.random.key(0))
         return shapes
+
+    def stack(self, params: Params) -> Params:
+        """Return all or some parameters as a deep network holds them; in another nothing changes."""
+        if not self.is_deep:
+            return dict(params)
+        stacked: Params = {}
+        for name, value in params.items():
+            match = _OF_ONE_LAYER.fullmatch(name)
+            if match is None:
+                stacked[name] = value
+            elif match[1] == "0":
+                num_layers = self.config.num_hidden_layers
+                values = [params[f"{_LAYERS}{index}.{match[2]}"] for index in range(num_layers)]
+                stacked[_LAYERS + match[2]] = jnp.stack(values)
+        return stacked
+
+    def unstack(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        """Return all or some parameters under the names of single layers."""
+        single: dict[str, Value] = {}
+        for name, value in params.items():
+            if not name.startswith(_LAYERS) or _OF_ONE_LAYER.fullmatch(name):
+                single[name] = value
+                continue
+            rest = name.removeprefix(_LAYERS)
+            single |= {f"{_LAYERS}{index}.{rest}": value[index] for index in range(value.shape[0])}
+        return single
 
     def new_cache(self, *, batch_size: int, num_slots: int) -> Cache:
         """Return an empty cache."""
         config = self.config
         shape = (batch_size, config.num_key_value_heads, num_slots, config.head_dim)
-        return tuple(LayerCache(jnp.zeros(shape), jnp.zeros(shape)) for _ in range(config.num_hidden_layers))
+        empty = functools.partial(jnp.zeros, shape, self.activations)
+        return tuple(LayerCache(empty(), empty()) for _ in range(config.num_hidden_layers))
 
 
 def segment_mask(segment_ids: jax.Array) -> jax.Array:
@@ -267,80 +288,15 @@ def num_params(params: Params) -> int:
     return sum(math.prod(value.shape) for value in params.values())
 
 
-@jax.custom_vjp
-def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Multiply (rows, in) by (in, out), with two-dimensional products for the gradients as well."""
-    return x @ kernel
-
-
-def _product_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return x @ kernel, (x, kernel)
-
-
-def _product_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x, kernel = saved
-    return gradient @ kernel.T, x.T @ gradient
-
-
-product.defvjp(_product_forward, _product_backward)
-
-
-def _products(x: jax.Array, *kernels: jax.Array) -> list[jax.Array]:
-    """Multiply by several kernels in one product."""
-    ends = [sum(kernel.shape[1] for kernel in kernels[: index + 1]) for index in range(len(kernels) - 1)]
-    return jnp.split(product(x, jnp.concatenate(kernels, axis=1)), ends, axis=1)
-
-
-def _split_heads(x: jax.Array, batch: int, length: int, head_dim: int) -> jax.Array:
-    return x.reshape(batch, length, -1, head_dim).transpose(0, 2, 1, 3)
-
-
-def _rotary_angles(positions: jax.Array, config: ModelConfig) -> tuple[jax.Array, jax.Array]:
-    """Return cosines and sines for each position. Source: https://arxiv.org/abs/2104.09864."""
-    exponents = jnp.arange(0, config.head_dim, 2) / config.head_dim
-    angles = positions[:, None, :, None] * config.rope_theta**-exponents
-    return jnp.cos(angles), jnp.sin(angles)
-
-
-def _rotate(x: jax.Array, attending: Attending) -> jax.Array:
-    """Turn each pair by its angle; as in Hugging Face, the pairs are the two halves of a head."""
-    first, second = jnp.split(x, 2, axis=-1)
-    cosines, sines = attending.cosines, attending.sines
-    return jnp.concatenate([first * cosines - second * sines, second * cosines + first * sines], axis=-1)
-
-
-def _attend_causally(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.Array:
-    """Attend where no query sees a later key: each block of queries meets only the keys up to its end.
-
-    At 256 tokens four blocks leave out three eighths of the scores, which on a CPU cost more than the
-    products: a layer's attention took 60 ms instead of 88.
-    """
-    length = q.shape[2]
-    size = max(_QUERY_BLOCK, -(-length // _MAX_QUERY_BLOCKS))
-    ends = [min(start + size, length) for start in range(0, length, size)]
-    blocks = [
-        _attend(q[:, :, start:end], k[:, :, :end], v[:, :, :end], mask[:, :, start:end, :end])
-        for start, end in zip([0, *ends], ends, strict=False)
-    ]
-    return jnp.concatenate(blocks, axis=2)
-
-
-def _attend(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.Array:
-    """Return softmax(q k' / sqrt(head_dim)) v; queries of one group stand below each other as rows."""
-    batch, heads, length, head_dim = q.shape
-    kv_heads, num_keys = k.shape[1], k.shape[2]
-    grouped = q.reshape(batch, kv_heads, -1, head_dim) / math.sqrt(head_dim)
-    scores = (grouped @ k.swapaxes(2, 3)).reshape(batch, heads, length, num_keys)
-    weights = jax.nn.softmax(jnp.where(mask, scores, _MASKED), axis=-1)
-    mixed = weights.reshape(batch, kv_heads, -1, num_keys) @ v
-    return mixed.reshape(batch, heads, length, head_dim)
-
-
-@functools.lru_cache(maxsize=8)
-def _structure(config: ModelConfig) -> tuple[Any, tuple[tuple[str | int, ...], ...]]:
-    abstract = nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0)))
+@functools.lru_cache(maxsize=16)
+def _structure(setup: Setup, is_stacked: bool) -> tuple[Any, tuple[tuple[str | int, ...], ...]]:
+    abstract = nnx.eval_shape(lambda: Decoder(setup, is_stacked=is_stacked, rngs=nnx.Rngs(0)))
     structure, state = nnx.split(abstract)
     return structure, tuple(path for path, _ in nnx.to_flat_state(state))
+
+
+def _at(params: Any, index: int) -> Any:
+    return jax.tree.map(lambda value: value[index], params)
 
 
 def _name(path: tuple[str | int, ...]) -> str:

@@ -5,9 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from tunix_ml.audits import audits
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import EvalReport, MetricEstimate
@@ -15,6 +12,7 @@ from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.evaluation.report import predictions_slot, read_eval, scorer_digest
 from tunix_ml.evaluation.score import SCORER
+from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.page import render_page
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store, StoreError
@@ -36,18 +34,16 @@ def publish_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Snap
     parents = {f"{row['run_id']}/{row['evaluation_set']}": row["eval_digest"] for row in board.rows}
     slot = store.slot("leaderboard", "all")
     with slot.publish(parents=parents, code_version=source_digest("registry")) as draft:
-        table = pa.Table.from_pylist(board.rows, schema=LEADERBOARD_SCHEMA)
-        pq.write_table(table, draft.path / "leaderboard.parquet", write_page_checksum=True)
+        write_table(LEADERBOARD_SCHEMA.table(board.rows), draft.path / "leaderboard.parquet")
         document = json.dumps(board._asdict(), indent=2, sort_keys=True, allow_nan=False)
         (draft.path / "leaderboard.json").write_text(document + "\n", encoding="utf-8")
         (draft.path / "index.html").write_text(render_page(board.rows, board.unreadable), encoding="utf-8")
     return draft.snapshot
 
 
-def read_leaderboard(store: Store) -> list[Row]:
+def read_leaderboard(snapshot: Snapshot) -> list[Row]:
     """Return the published rows, verified, in their order."""
-    snapshot = store.slot("leaderboard", "all").resolve()
-    rows: list[Row] = pq.read_table(snapshot.file("leaderboard.parquet")).to_pylist()
+    rows: list[Row] = read_table(snapshot.file("leaderboard.parquet")).to_pylist()
     return rows
 
 

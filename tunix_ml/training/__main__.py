@@ -1,5 +1,6 @@
 """`python -m tunix_ml.training JOB.json`: train one run in a process of its own."""
 
+import time
 from pathlib import Path
 
 from tunix_ml.contracts.base import Artifact
@@ -17,13 +18,23 @@ class TrainJob(Artifact):
 
 def main(data: bytes, report: Report) -> None:
     """Train the run of a job."""
+    started_at = time.perf_counter()  # the imports below take seconds of the session's time
     job = TrainJob.parse(data, subject="the job")
     from tunix_ml.store import Store  # noqa: PLC0415 - JAX and Arrow, after the parent is watched
     from tunix_ml.training.devices import configure_process  # noqa: PLC0415
+    from tunix_ml.training.distributed import initialize_from_environment  # noqa: PLC0415
+    from tunix_ml.training.engines import device_of_jax  # noqa: PLC0415
     from tunix_ml.training.loop import train  # noqa: PLC0415
 
-    configure_process(home=job.home, device=job.execution.device)
-    train(store=Store(job.home), identity=job.identity, execution=job.execution, report=report)
+    configure_process(home=job.home, device=device_of_jax(job.identity.train, job.execution))
+    initialize_from_environment()
+    train(
+        store=Store(job.home),
+        identity=job.identity,
+        execution=job.execution,
+        report=report,
+        started_at=started_at,
+    )
 
 
 if __name__ == "__main__":

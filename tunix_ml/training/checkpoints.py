@@ -1,36 +1,35 @@
-"""Checkpoints for resume: Orbax steps, each sealed by the sha256 of all its files.
+"""The checkpoints of one run: which there are, which to resume from, which to keep.
 
-    checkpoints/<step>/…                what Orbax wrote: params, opt_state, meta
-    checkpoints/<step>/integrity.json   written last: a step without it was never finished
-    checkpoints/set_aside/<step>.<n>/   steps found damaged or unfinished, never used again
+    checkpoints/<step>/             one checkpoint, sealed
+    checkpoints/set_aside/<step>.<n>/   those found damaged or unfinished, never used again
 
-Orbax restores flipped bits in silence, so nothing is restored before its digests have been compared.
+What a single checkpoint consists of is the business of `checkpoint_folder`.
 """
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import orbax.checkpoint as ocp
-from orbax.checkpoint.options import AtomicityMode, AtomicityOptions
-
-from tunix_ml.contracts.base import TunixError
-from tunix_ml.contracts.canonical import canonical_json, file_sha256
+from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.training import CheckpointMeta
-from tunix_ml.durable import sync_tree, write_atomically
+from tunix_ml.durable import make_directory, sync, sync_tree
+from tunix_ml.training import checkpoint_folder
 from tunix_ml.training.step import TrainState
 
-_INTEGRITY = "integrity.json"
 _SET_ASIDE = "set_aside"
 _DELETED = ".deleted-"
+_COPIED = ".copied-"
+_SPARE_BYTES = 1 << 20  # file headers, the seal, the directory's own blocks
 
 
 class ResumeError(TunixError, ValueError):
     """`resume_from` names something a run cannot be resumed from."""
+
+
+class DiskFull(TunixError, OSError):
+    """A checkpoint would not fit on the disk."""
 
 
 class Restored(NamedTuple):
@@ -42,11 +41,23 @@ class Restored(NamedTuple):
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one run; the caller holds the run's lease."""
+    """The checkpoints of one run; the caller holds the run's lease.
+
+    Attributes:
+        folder: where they lie.
+        keep: latest checkpoints kept.
+        report: told about everything that is set aside or deleted on the way to a resume.
+        keep_best: checkpoints of the lowest validation loss kept beside them.
+    """
 
     folder: Path
     keep: int
     report: Callable[[str], None]
+    keep_best: int = 0
+
+    def path(self, step: int) -> Path:
+        """Return the folder of a step."""
+        return self.folder / str(step)
 
     def steps(self) -> list[int]:
         """Return the steps there are, finished or not, ascending."""
@@ -54,77 +65,74 @@ class Checkpoints:
             return []
         return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal())
 
-    def choose(self, resume_from: str) -> int | None:
+    def choose(self, resume_from: str, *, fingerprint: str) -> int | None:
         """Return the sound step to resume from, None for a fresh start.
 
-        Damaged and unfinished steps met on the way are set aside and reported, and with a step or `none`
-        the later ones are deleted: they are about to be made again.
+        Damaged and unfinished steps met on the way are set aside and reported. Unless `latest` is asked for,
+        the later ones are deleted: they are about to be made again. A path is copied here first.
+
+        Args:
+            resume_from: `latest`, `none`, a step, or the path of a checkpoint.
+            fingerprint: of the run's identity.
 
         Raises:
-            ResumeError: `resume_from` is neither `latest` nor `none` nor a sound step of this run.
+            ResumeError: `resume_from` names no sound checkpoint of this identity.
+            DiskFull: there is no room to copy the checkpoint of a path.
         """
         self._sweep()
         if resume_from == "latest":
-            return self._latest_sound()
-        step = None if resume_from == "none" else self._asked_for(resume_from)
-        for later in self.steps():
-            if step is None or later > step:
-                self.report(f"deleting checkpoint {later}, to be made again: resume_from is {resume_from!r}")
-                self._delete(later)
+            step = self._latest_sound()
+        elif resume_from == "none":
+            step = None
+        elif "/" in resume_from:
+            step = self._adopt(Path(resume_from).expanduser(), fingerprint)
+        else:
+            step = self._asked_for(resume_from)
+        if step is not None:
+            _check_identity(self.path(step), fingerprint)
+        if resume_from != "latest":
+            self._delete_after(step, resume_from)
         return step
-
-    def save(self, state: TrainState, meta: CheckpointMeta) -> None:
-        """Write one step, seal it, and delete the oldest beyond those to keep."""
-        path = self.folder / str(meta.step)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with _checkpointer() as checkpointer:
-            checkpointer.save(
-                path.absolute(),
-                args=ocp.args.Composite(
-                    params=ocp.args.StandardSave(state.params),
-                    opt_state=ocp.args.StandardSave(_named(state.opt_state)),
-                    meta=ocp.args.JsonSave(meta.model_dump(mode="json")),
-                ),
-            )
-        digests = {path_in: file_sha256(path / path_in) for path_in in _files(path)}
-        sync_tree(path)
-        write_atomically(path / _INTEGRITY, canonical_json(digests))
-        for old in self.steps()[: -self.keep]:
-            self._delete(old)
-
-    def restore(self, step: int, *, like: TrainState) -> Restored:
-        """Read one step that `choose` has returned; `like` gives shapes, types and places."""
-        names = _named(like.opt_state)
-        with _checkpointer() as checkpointer:
-            saved = checkpointer.restore(
-                (self.folder / str(step)).absolute(),
-                args=ocp.args.Composite(
-                    params=ocp.args.StandardRestore(like.params),
-                    opt_state=ocp.args.StandardRestore(names),
-                    meta=ocp.args.JsonRestore(),
-                ),
-            )
-        leaves = [saved.opt_state[name] for name in names]
-        opt_state = jax.tree.unflatten(jax.tree.structure(like.opt_state), leaves)
-        count = jax.device_put(jax.numpy.int32(step), like.step.sharding)
-        state = TrainState(count, saved.params, opt_state)
-        return Restored(state, CheckpointMeta.parse(json.dumps(saved.meta).encode(), subject=f"step {step}"))
 
     def problem(self, step: int) -> str | None:
         """Return what is wrong with a step as one sentence, None if it is as it was saved."""
-        path = self.folder / str(step)
+        return checkpoint_folder.find_problem(self.path(step), subject=f"checkpoint {step}")
+
+    def restore(self, step: int, *, like: TrainState) -> Restored:
+        """Read one step that `choose` has returned; `like` gives shapes, types and places."""
+        path = self.path(step)
+        return Restored(checkpoint_folder.read_state(path, like=like), checkpoint_folder.read_meta(path))
+
+    def check_room(self, num_bytes: int, *, step: int) -> None:
+        """Make sure that a checkpoint of a size fits on the disk.
+
+        Raises:
+            DiskFull: it does not.
+        """
+        make_directory(self.folder)
+        free = shutil.disk_usage(self.folder).free
+        if free < num_bytes + _SPARE_BYTES:
+            raise DiskFull(
+                f"checkpoint {step} needs {num_bytes + _SPARE_BYTES:,} bytes, but {free:,} are free for"
+                f" {self.folder}: make room, or lower keep_checkpoints; the same command then goes on"
+            )
+
+    def retire(self) -> None:
+        """Delete all steps but the latest and the best."""
+        steps = self.steps()
+        for step in set(steps) - {*steps[-self.keep :], *self._best(steps)}:
+            self._delete(step)
+
+    def _best(self, steps: list[int]) -> list[int]:
+        losses = {step: self._validation_loss(step) for step in steps} if self.keep_best else {}
+        evaluated = [(loss, -step) for step, loss in losses.items() if loss is not None]
+        return [-step for _, step in sorted(evaluated)[: self.keep_best]]
+
+    def _validation_loss(self, step: int) -> float | None:
         try:
-            digests = json.loads((path / _INTEGRITY).read_bytes())
-        except FileNotFoundError:
-            return f"checkpoint {step} was never finished"
-        except ValueError:
-            return f"checkpoint {step} is damaged: {_INTEGRITY} is not JSON"
-        files = set(_files(path))
-        if not isinstance(digests, dict) or files != set(digests):
-            differing = sorted(files.symmetric_difference(digests))
-            return f"checkpoint {step} is damaged: files missing or added: {', '.join(differing)}"
-        changed = [name for name in sorted(files) if file_sha256(path / name) != digests[name]]
-        return f"checkpoint {step} is damaged: {', '.join(changed)} changed" if changed else None
+            return checkpoint_folder.read_meta(self.path(step)).validation_loss
+        except (ContractError, FileNotFoundError):  # damaged since it was sealed: it cannot be the best
+            return None
 
     def _latest_sound(self) -> int | None:
         for step in reversed(self.steps()):
@@ -138,14 +146,44 @@ class Checkpoints:
         step = int(resume_from) if resume_from.isdecimal() and resume_from.isascii() else None
         if step is None or step not in self.steps():
             raise ResumeError(
-                f"resume_from {resume_from!r} is neither 'latest' nor 'none' nor a checkpoint of this run:"
-                f" {self._existing()}"
+                f"resume_from {resume_from!r} is neither 'latest' nor 'none' nor a path nor a checkpoint of"
+                f" this run: {self._existing()}"
             )
         problem = self.problem(step)
         if problem:
             self._set_aside(step, problem)
             raise ResumeError(f"{problem}; it was set aside: {self._existing()}")
         return step
+
+    def _adopt(self, source: Path, fingerprint: str) -> int:
+        """Copy a checkpoint of another place here, unless it is here already, and return its step."""
+        if not source.is_dir():
+            raise ResumeError(f"resume_from {str(source)!r} is no folder; this run: {self._existing()}")
+        if problem := checkpoint_folder.find_problem(source, subject=str(source)):
+            raise ResumeError(f"resume_from: {problem}")
+        step = _check_identity(source, fingerprint).step
+        own = self.path(step)
+        if own.resolve() == source.resolve():
+            return step
+        if own.is_dir() and self.problem(step) is None and checkpoint_folder.is_copy_of(own, source):
+            return step
+        copied = self._copy(source, step)
+        if own.is_dir():
+            self._set_aside(step, f"checkpoint {step} gives way to {source}")
+        copied.rename(own)
+        sync(self.folder)
+        return step
+
+    def _copy(self, source: Path, step: int) -> Path:
+        """Copy a checkpoint into a folder that is none yet, and return it."""
+        self.check_room(sum(path.stat().st_size for path in source.rglob("*")), step=step)
+        copied = self.folder / f"{_COPIED}{step}"
+        shutil.copytree(source, copied)
+        sync_tree(copied)
+        if problem := checkpoint_folder.find_problem(copied, subject=f"the copy of {source}"):
+            raise ResumeError(problem)
+        self.report(f"copied checkpoint {step} from {source}")
+        return copied
 
     def _existing(self) -> str:
         return f"there are {', '.join(map(str, self.steps()))}" if self.steps() else "there is none yet"
@@ -154,35 +192,33 @@ class Checkpoints:
         target = self.folder / _SET_ASIDE
         target.mkdir(exist_ok=True)
         taken = sum(1 for path in target.iterdir() if path.name.startswith(f"{step}."))
-        (self.folder / str(step)).rename(target / f"{step}.{taken}")
+        self.path(step).rename(target / f"{step}.{taken}")
         self.report(f"{problem}; set aside as {_SET_ASIDE}/{step}.{taken}")
+
+    def _delete_after(self, step: int | None, resume_from: str) -> None:
+        for later in self.steps():
+            if step is None or later > step:
+                self.report(f"deleting checkpoint {later}, to be made again: resume_from is {resume_from!r}")
+                self._delete(later)
 
     def _delete(self, step: int) -> None:
         """Delete a step so that a half-deleted one is never taken for a checkpoint."""
         doomed = self.folder / f"{_DELETED}{step}"
-        (self.folder / str(step)).rename(doomed)
+        self.path(step).rename(doomed)
         shutil.rmtree(doomed)
 
     def _sweep(self) -> None:
-        """Finish deletions that a kill has cut short."""
-        for path in self.folder.glob(f"{_DELETED}*"):
-            shutil.rmtree(path)
+        """Finish deletions that a kill has cut short, and forget unfinished copies."""
+        for pattern in (_DELETED, _COPIED):
+            for path in self.folder.glob(f"{pattern}*"):
+                shutil.rmtree(path)
 
 
-def _checkpointer() -> ocp.Checkpointer:
-    """Return a checkpointer that marks a finished save by a file and never takes a rename for it."""
-    return ocp.Checkpointer(
-        ocp.CompositeCheckpointHandler(),
-        atomicity_options=AtomicityOptions(mode=AtomicityMode.COMMIT_FILE, allow_legacy_atomic_rename=False),
-    )
-
-
-def _named(tree: Any) -> dict[str, Any]:
-    """Return the leaves of a tree under their paths: a plain dict needs no classes to be read again."""
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
-
-
-def _files(path: Path) -> list[str]:
-    found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    return sorted(name for name in found if name != _INTEGRITY)
+def _check_identity(path: Path, fingerprint: str) -> CheckpointMeta:
+    """Return what a sound checkpoint says about its run, after comparing whose it is."""
+    meta = checkpoint_folder.read_meta(path)
+    if meta.fingerprint != fingerprint:
+        raise ResumeError(
+            f"{path} is of another run: its identity is {meta.fingerprint}, this run's {fingerprint}"
+        )
+    return meta

@@ -52,6 +52,12 @@ class TokenRows:
         counts: np.ndarray = np.count_nonzero(self.segment_ids, axis=1)
         return counts
 
+    @functools.cached_property
+    def examples_per_row(self) -> np.ndarray:
+        """Examples in each row; they are numbered from 1 within it."""
+        counts: np.ndarray = self.segment_ids.max(axis=1)
+        return counts
+
     def batch(self, indices: np.ndarray) -> Batch:
         """Return some rows as a batch.
 

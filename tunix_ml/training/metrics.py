@@ -35,13 +35,18 @@ def append_metrics(path: Path, *, after_step: int) -> Iterator[TextIO]:
     write_atomically(path, b"".join(row.to_json() for row in kept))
     with path.open("a", encoding="utf-8") as file:
         yield file
-        os.fsync(file.fileno())
+        sync_rows(file)
 
 
 def write_row(file: TextIO, row: MetricsRow) -> None:
     """Append one row; it survives a kill of this process."""
     file.write(row.to_json().decode())
     file.flush()
+
+
+def sync_rows(file: TextIO) -> None:
+    """Flush the rows to the disk: no checkpoint may outlive the rows before it."""
+    os.fsync(file.fileno())
 
 
 def progress_line(row: MetricsRow, *, num_train_steps: int) -> str:

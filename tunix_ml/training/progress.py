@@ -50,9 +50,9 @@ class Progress:
         """Return the counters as a checkpoint has left them, or those of a fresh run."""
         return cls(meta.first_loss, meta.num_tokens_seen, meta.train_time_s) if meta else cls()
 
-    def start_window(self) -> None:
-        """Begin a new stretch of steps to take a mean over."""
-        self._window_start = self.clock()
+    def start_window(self, *, at: float | None = None) -> None:
+        """Begin a new stretch of steps to take a mean over, now or at a time that the clock has shown."""
+        self._window_start = self.clock() if at is None else at
         self._window_steps = 0
         self._window_tokens = 0
 

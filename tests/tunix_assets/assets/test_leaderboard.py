@@ -7,7 +7,7 @@ from tunix_ml.registry.leaderboard import read_leaderboard
 
 
 def test_the_run_is_ranked_with_its_score_and_interval(pipeline: Any) -> None:
-    (row,) = read_leaderboard(pipeline.store)
+    (row,) = read_leaderboard(pipeline.store.slot("leaderboard", "all").resolve())
 
     assert row["rank"] == 1
     assert row["run_id"] == pipeline.metadata("checkpoint")["run_id"]

@@ -2,7 +2,6 @@ import math
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
@@ -57,11 +56,11 @@ def test_an_unknown_status_is_refused() -> None:
 def test_the_table_holds_what_a_score_holds() -> None:
     scores = [score(), score(status="scored", extracted="4", rule="tags", answer_correctness=1.0, text="4")]
 
-    table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in scores], schema=ITEM_SCORES_SCHEMA)
+    table = ITEM_SCORES_SCHEMA.table(map(msgspec.to_builtins, scores))
 
     assert ITEM_SCORES_SCHEMA.names == list(ItemScore.__struct_fields__)
     assert msgspec.convert(table.to_pylist(), list[ItemScore]) == scores
-    assert all(field.metadata[b"description"] for field in ITEM_SCORES_SCHEMA)
+    assert all(column.description for column in ITEM_SCORES_SCHEMA)
 
 
 @pytest.mark.parametrize(

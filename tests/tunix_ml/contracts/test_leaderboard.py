@@ -1,4 +1,3 @@
-import pyarrow as pa
 import pytest
 
 from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
@@ -12,7 +11,7 @@ def test_a_row_names_everything_that_it_rests_on() -> None:
 
 
 def test_only_what_an_unranked_row_lacks_may_be_null() -> None:
-    nullable = {field.name for field in LEADERBOARD_SCHEMA if field.nullable}
+    nullable = {column.name for column in LEADERBOARD_SCHEMA if column.nullable}
 
     assert {"rank", "primary_score", "ci95_low", "ci95_high", "stderr"} <= nullable
     assert not nullable & {"status", "run_id", "n_items", "coverage", "validation_loss"}
@@ -21,17 +20,15 @@ def test_only_what_an_unranked_row_lacks_may_be_null() -> None:
 
 def test_every_column_is_described_once() -> None:
     assert len(set(LEADERBOARD_SCHEMA.names)) == len(LEADERBOARD_SCHEMA)
-    assert all(field.metadata[b"description"] for field in LEADERBOARD_SCHEMA)
+    assert all(column.description for column in LEADERBOARD_SCHEMA)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_a_board_of_unranked_rows_can_be_written(rows: int) -> None:
-    texts = {field.name: "" for field in LEADERBOARD_SCHEMA if field.type == pa.string()}
-    numbers = {
-        field.name: 0 for field in LEADERBOARD_SCHEMA if field.type != pa.string() and not field.nullable
-    }
+    required = [column for column in LEADERBOARD_SCHEMA if not column.nullable]
+    row = {column.name: "" if column.type == "string" else 0 for column in required}
 
-    board = pa.Table.from_pylist([texts | numbers] * rows, schema=LEADERBOARD_SCHEMA)
+    board = LEADERBOARD_SCHEMA.table([row] * rows)
 
     board.validate(full=True)
     assert board.column("primary_score").null_count == rows

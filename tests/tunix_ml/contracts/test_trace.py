@@ -192,6 +192,13 @@ def test_the_trace_id_changes_with_any_content(changes: dict[str, Any]) -> None:
     assert decode(**changes).trace_id() != decode().trace_id()
 
 
+@pytest.mark.parametrize(
+    ("meta", "family"), [({"family": "sums"}, "sums"), ({"family": ""}, "all"), ({}, "all"), (None, "all")]
+)
+def test_the_family_is_what_the_meta_names(meta: dict[str, Any] | None, family: str) -> None:
+    assert decode(meta=meta).family() == family
+
+
 def test_the_row_digest_differs_if_the_split_differs_and_ignores_the_origin() -> None:
     trace = decode()
 
@@ -215,7 +222,7 @@ def test_the_dataset_digest_ignores_row_order_and_counts_duplicates(
 def test_a_table_gives_back_the_rows_it_was_made_of(rows: list[DatasetTrace]) -> None:
     table = to_table(rows)
 
-    assert table.schema.equals(TRACES_SCHEMA)
+    assert table.schema.equals(TRACES_SCHEMA.arrow())
     assert list(from_table(table)) == rows
     assert [row.row_digest() for row in from_table(table)] == [row.row_digest() for row in rows]
     assert to_table(from_table(table)).equals(table)
@@ -232,11 +239,11 @@ def test_a_table_with_other_columns_is_refused() -> None:
 @pytest.mark.parametrize(("column", "value"), [("prompt", ""), ("trace_version", "v" * 65), ("steps", [])])
 def test_a_row_that_breaks_the_contract_is_refused_by_its_id(column: str, value: Any) -> None:
     rows = to_table([row(decode())]).to_pylist()
-    table = pa.Table.from_pylist([rows[0] | {column: value}], schema=TRACES_SCHEMA)
+    table = TRACES_SCHEMA.table([rows[0] | {column: value}])
 
     with pytest.raises(ContractError, match=rf"trace {rows[0]['trace_id']}: .*\$\.{column}"):
         list(from_table(table))
 
 
 def test_every_column_is_described() -> None:
-    assert all(field.metadata[b"description"] for field in TRACES_SCHEMA)
+    assert all(column.description for column in TRACES_SCHEMA)

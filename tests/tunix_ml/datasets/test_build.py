@@ -11,7 +11,7 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.datasets import build
-from tunix_ml.datasets.build import DatasetRefused, build_dataset, family_of
+from tunix_ml.datasets.build import DatasetRefused, build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.read import Dataset, read_dataset
 from tunix_ml.store import NotPublished, Snapshot, Store, VersionConflict
@@ -117,13 +117,6 @@ def test_a_folder_of_plain_and_packed_files_is_one_dataset(store: Store, write_e
         ("mine-v1.jsonl", 1),
         ("more.jsonl.gz", 1),
     ]
-
-
-@pytest.mark.parametrize(
-    ("meta", "family"), [({"family": "sums"}, "sums"), ({"family": ""}, "all"), ({}, "all"), (None, "all")]
-)
-def test_the_family_is_what_the_meta_names(meta: dict[str, Any] | None, family: str) -> None:
-    assert family_of(meta) == family
 
 
 # Identity

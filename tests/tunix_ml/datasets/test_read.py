@@ -9,8 +9,8 @@ from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
 def test_what_was_published_is_read_back_whole(store: Store, golden: Snapshot) -> None:
     dataset = read_dataset(store, "golden-v2")
 
-    assert dataset.table.schema.equals(TRACES_SCHEMA)
-    assert dataset.rejects.schema.equals(REJECTS_SCHEMA)
+    assert dataset.table.schema.equals(TRACES_SCHEMA.arrow())
+    assert dataset.rejects.schema.equals(REJECTS_SCHEMA.arrow())
     assert [row.trace_id for row in dataset.rows] == list(dataset.manifest.trace_ids)
     assert all(row.trace.trace_id() == row.trace_id for row in dataset.rows)
 

@@ -86,7 +86,7 @@ def test_every_item_stands_behind_the_score(store: Store, finished_run: Finish) 
 
     rows = items_of(snapshot)
     items = load_evaluation_set(store, "golden-v2").items
-    assert pq.read_schema(snapshot.file("item_scores.parquet")).equals(ITEM_SCORES_SCHEMA)
+    assert pq.read_schema(snapshot.file("item_scores.parquet")).equals(ITEM_SCORES_SCHEMA.arrow())
     assert [(row["item_id"], row["expected"]) for row in rows] == [
         (item.item_id, item.final_answer) for item in items
     ]

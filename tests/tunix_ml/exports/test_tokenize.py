@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tunix_ml.contracts.export import ExportConfig
-from tunix_ml.contracts.tokens import (
+from tunix_ml.contracts.token_rows import (
     TOKENIZED_EXAMPLES_SCHEMA,
     TOKENS_SCHEMA,
     Layout,
@@ -123,8 +123,8 @@ def test_packing_takes_far_fewer_rows(tokenized: Snapshot) -> None:
 
 
 def test_the_tables_have_their_declared_columns(tokenized: Snapshot) -> None:
-    assert pq.read_schema(tokenized.file("tokens.parquet")).equals(TOKENS_SCHEMA)
-    assert pq.read_schema(tokenized.file("examples.parquet")).equals(TOKENIZED_EXAMPLES_SCHEMA)
+    assert pq.read_schema(tokenized.file("tokens.parquet")).equals(TOKENS_SCHEMA.arrow())
+    assert pq.read_schema(tokenized.file("examples.parquet")).equals(TOKENIZED_EXAMPLES_SCHEMA.arrow())
     assert np.all(
         cells(tokenized, "input_ids", "train").shape == (manifest_of(tokenized).num_rows["train"], 256)
     )

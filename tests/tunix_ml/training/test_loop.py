@@ -1,5 +1,5 @@
-import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,51 +12,41 @@ import pytest
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, MetricsRow, RunIdentity
 from tunix_ml.durable import LeaseHeld
-from tunix_ml.exports.tokenizer import load_tokenizer
-from tunix_ml.modeling.huggingface import load_model
-from tunix_ml.store import NotPublished, Store
+from tunix_ml.store import NotPublished, RunDirectory, Store
 from tunix_ml.training import loop
 from tunix_ml.training.checkpoints import Checkpoints, ResumeError
-from tunix_ml.training.data import read_rows
 from tunix_ml.training.devices import DeviceNotFound
-from tunix_ml.training.loop import train, validation_loss
+from tunix_ml.training.loop import train
 from tunix_ml.training.metrics import read_metrics
 from tunix_ml.training.progress import NonFiniteLoss
-from tunix_ml.training.step import LossSum, loss_sum
 
 Identify = Callable[..., RunIdentity]
-EVERY_TWO = {"save_every_steps": 2, "eval_every_steps": 2, "log_every_steps": 1}
 
 
 class Stopped(Exception):
     """The test's stand-in for a kill."""
 
 
-def run(
-    store: Store, identity: RunIdentity, reports: list[str] | None = None, **execution: Any
-) -> CheckpointRecord:
-    said: list[str] = [] if reports is None else reports
-    config = ExecutionConfig.model_validate({"device": "cpu", **EVERY_TWO, **execution})
-    return train(store=store, identity=identity, execution=config, report=said.append)
-
-
-def run_until(store: Store, identity: RunIdentity, line: str, **execution: Any) -> None:
-    """Train until a report begins with a line."""
+def stop_at(trained: Any, line: str, **execution: Any) -> None:
+    """Train the run anew until a report begins with a line."""
 
     def stop_there(report: str) -> None:
         if report.startswith(line):
             raise Stopped
 
-    config = ExecutionConfig.model_validate({"device": "cpu", **EVERY_TWO, **execution})
+    trained.forget()
+    config = ExecutionConfig(
+        device="cpu", save_every_steps=2, eval_every_steps=2, log_every_steps=1, **execution
+    )
     with pytest.raises(Stopped):
-        train(store=store, identity=identity, execution=config, report=stop_there)
+        train(store=trained.store, identity=trained.identity, execution=config, report=stop_there)
 
 
-def metrics(store: Store, identity: RunIdentity) -> list[MetricsRow]:
-    return read_metrics(store.run(identity.run_id()).path / "metrics.jsonl")
+def metrics(run: RunDirectory) -> list[MetricsRow]:
+    return read_metrics(run.path / "metrics.jsonl")
 
 
-def numbers(store: Store, identity: RunIdentity) -> list[tuple[int, str, str, str, str | None]]:
+def numbers(run: RunDirectory) -> list[tuple[int, str, str, str, str | None]]:
     """All of the metrics that is not time, to the last bit."""
     return [
         (
@@ -66,32 +56,22 @@ def numbers(store: Store, identity: RunIdentity) -> list[tuple[int, str, str, st
             row.learning_rate.hex(),
             None if row.validation_loss is None else row.validation_loss.hex(),
         )
-        for row in metrics(store, identity)
+        for row in metrics(run)
     ]
 
 
-@pytest.fixture
-def identity(sums: Store, identify: Identify) -> RunIdentity:
-    return identify(sums)
+def test_a_run_leaves_its_identity_its_record_and_its_model(trained: Any) -> None:
+    model = trained.run.slot("model").resolve()
+
+    assert CheckpointRecord.read(trained.run.path / "checkpoint.json") == trained.record
+    assert RunIdentity.read(trained.run.path / "config.json") == trained.identity
+    assert trained.record.model_digest == model.digest
+    assert (trained.record.step, trained.record.num_train_steps, trained.record.stopped_by) == (6, 6, "steps")
 
 
-def test_a_run_leaves_its_record_and_a_model_that_loads(sums: Store, identity: RunIdentity) -> None:
-    record = run(sums, identity)
+def test_the_record_agrees_with_the_metrics(trained: Any) -> None:
+    record, rows = trained.record, metrics(trained.run)
 
-    directory = sums.run(identity.run_id()).path
-    model = sums.run(identity.run_id()).slot("model").resolve()
-    assert CheckpointRecord.read(directory / "checkpoint.json") == record
-    assert RunIdentity.read(directory / "config.json") == identity
-    assert record.model_digest == model.digest
-    assert model.record.parents == {"tokenized_examples": identity.tokens_digest}
-    assert load_model(model.path).network.config.max_position_embeddings == 256
-    assert load_tokenizer(model.path).decode(load_tokenizer(model.path).encode("1 + 1")) == "1 + 1"
-
-
-def test_the_record_agrees_with_the_metrics(sums: Store, identity: RunIdentity) -> None:
-    record = run(sums, identity)
-
-    rows = metrics(sums, identity)
     assert [row.step for row in rows] == [1, 2, 3, 4, 5, 6]
     assert (record.first_loss, record.final_loss) == (rows[0].loss, rows[-1].loss)
     assert record.validation_loss == rows[-1].validation_loss
@@ -101,232 +81,173 @@ def test_the_record_agrees_with_the_metrics(sums: Store, identity: RunIdentity) 
     assert record.compile_time_s > 0
 
 
-def test_the_validation_loss_is_over_the_whole_split(
-    sums: Store, identity: RunIdentity, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = run(sums, identity)
+def test_a_smoke_run_leaves_a_row_a_checkpoint_and_a_model(trained: Any, identify: Identify) -> None:
+    identity = identify(trained.store, smoke_steps=1)
 
-    wide = identity.train.model_copy(update={"batch_size": 64})
-    path = sums.slot("tokenized_examples", "sums-v1").resolve().file("tokens.parquet")
-    rows = read_rows(path, "validation", seq_len=256)
-    model = load_model(sums.run(identity.run_id()).slot("model").resolve().path)
-    at_once = validation_loss(
-        lambda params, batch: loss_sum(model.network, params, batch), model.params, rows, wide
-    )
-    assert record.validation_loss == pytest.approx(at_once, rel=1e-6)
+    record, reports = trained.tell(identity, save_every_steps=100, eval_every_steps=100, log_every_steps=100)
 
-
-def test_a_validation_loss_that_is_no_number_is_an_error(sums: Store, identity: RunIdentity) -> None:
-    path = sums.slot("tokenized_examples", "sums-v1").resolve().file("tokens.parquet")
-    rows = read_rows(path, "validation", seq_len=256)
-
-    with pytest.raises(NonFiniteLoss, match="validation loss is nan"):
-        validation_loss(
-            lambda params, batch: LossSum(jax.numpy.float32("nan"), jax.numpy.float32(1)),
-            {},
-            rows,
-            identity.train,
-        )
-
-
-def test_progress_is_reported(sums: Store, identity: RunIdentity) -> None:
-    reports: list[str] = []
-
-    run(sums, identity, reports)
-
-    assert reports[0] == f"starting {identity.run_id()} on cpu"
+    run = trained.store.run(identity.run_id())
+    assert [row.step for row in metrics(run)] == [1]
+    assert (record.step, record.num_train_steps) == (1, 1)
+    assert (run.path / "checkpoints" / "1").is_dir()
+    assert reports[0] == f"starting {run.run_id} on cpu"
     assert reports[1].startswith("compiled for ")
-    assert reports[-1].startswith("step 6/6 100% loss ")
+    assert reports[2].startswith("step 1/1 100% loss ")
 
 
-def test_provenance_says_where_the_session_ran(sums: Store, identity: RunIdentity) -> None:
-    run(sums, identity)
-
-    facts = json.loads((sums.run(identity.run_id()).path / "provenance.json").read_bytes())
-    assert facts["device"] == "cpu"
-    assert facts["execution"]["save_every_steps"] == 2
-    assert facts["resumed_from_step"] is None
-    assert facts["packages"]["jax"] == jax.__version__
+# resume
 
 
-def test_a_smoke_run_leaves_a_row_and_a_checkpoint(sums: Store, identify: Identify) -> None:
-    identity = identify(sums, num_train_steps=1)
+@pytest.mark.parametrize("line", ["step 3/6", "step 6/6"])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(trained: Any, line: str) -> None:
+    whole = numbers(trained.run)
+    stop_at(trained, line)
 
-    record = run(sums, identity, save_every_steps=100, eval_every_steps=100, log_every_steps=100)
+    record, reports = trained.tell()
 
-    assert [row.step for row in metrics(sums, identity)] == [1]
-    assert record.step == 1
-    assert (sums.run(identity.run_id()).path / "checkpoints" / "1").is_dir()
-
-
-@pytest.mark.parametrize("line", ["step 1/6", "step 3/6", "step 5/6", "step 6/6"])
-def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
-    sums: Store, identity: RunIdentity, line: str, tmp_path: Path
-) -> None:
-    uninterrupted = Store(tmp_path / "other")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "lake").symlink_to(sums.home / "lake")
-    expected = run(uninterrupted, identity)
-
-    run_until(sums, identity, line)
-    record = run(sums, identity)
-
-    assert numbers(sums, identity) == numbers(uninterrupted, identity)
-    assert record.model_digest == expected.model_digest
-    assert record.first_loss == expected.first_loss
-    assert record.num_tokens_seen == expected.num_tokens_seen
+    assert numbers(trained.run) == whole
+    assert any(report.startswith(f"resuming {trained.run.run_id} on cpu after step ") for report in reports)
+    kept = ("model_digest", "first_loss", "final_loss", "validation_loss", "num_tokens_seen")
+    assert [getattr(record, name) for name in kept] == [getattr(trained.record, name) for name in kept]
 
 
-def test_a_run_stopped_between_its_last_checkpoint_and_its_record_is_finished(
-    sums: Store, identity: RunIdentity
-) -> None:
-    first = run(sums, identity)
-    (sums.run(identity.run_id()).path / "checkpoint.json").unlink()
-    reports: list[str] = []
+def test_a_run_stopped_between_its_last_checkpoint_and_its_record_is_finished(trained: Any) -> None:
+    (trained.run.path / "checkpoint.json").unlink()
 
-    record = run(sums, identity, reports)
+    record, reports = trained.tell()
 
-    assert reports == [f"resuming {identity.run_id()} on cpu after step 6/6"]
-    assert record == first.model_copy(update={"compile_time_s": 0.0})
+    assert reports == [f"resuming {trained.run.run_id} on cpu after step 6/6"]
+    assert record == trained.record.model_copy(update={"compile_time_s": 0.0})
 
 
-def test_a_finished_run_is_adopted(sums: Store, identity: RunIdentity) -> None:
-    first, reports = run(sums, identity), list[str]()
+def test_a_finished_run_is_adopted(trained: Any) -> None:
+    record, reports = trained.tell(log_every_steps=3)
 
-    again = run(sums, identity, reports, log_every_steps=3)
-
-    assert again == first
-    assert reports == [f"{identity.run_id()} is finished already, loss {first.final_loss:.4f}: adopting it"]
+    loss = trained.record.final_loss
+    assert record == trained.record
+    assert reports == [f"{trained.run.run_id} is finished already, loss {loss:.4f}: adopting it"]
 
 
 @pytest.mark.parametrize("victim", ["checkpoints/6/meta/metadata", "model/*/artifact.json"])
 def test_a_finished_run_with_a_damaged_part_is_made_good_by_the_same_command(
-    sums: Store, identity: RunIdentity, victim: str
+    trained: Any, victim: str
 ) -> None:
-    first = run(sums, identity)
-    (path,) = sums.run(identity.run_id()).path.glob(victim)
+    (path,) = trained.run.path.glob(victim)
     path.write_bytes(b"damaged")
 
-    again = run(sums, identity)
+    record = trained.train()
 
-    assert again.model_digest == first.model_digest
-    assert sums.run(identity.run_id()).slot("model").resolve().verify() == []
-    assert Checkpoints(sums.run(identity.run_id()).path / "checkpoints", 2, print).problem(6) is None
+    assert record.model_digest == trained.record.model_digest
+    assert trained.run.slot("model").resolve().verify() == []
+    assert Checkpoints(trained.run.path / "checkpoints", 2, print).problem(6) is None
 
 
-def test_a_finished_run_with_a_damaged_model_publishes_it_again(sums: Store, identity: RunIdentity) -> None:
-    first, reports = run(sums, identity), list[str]()
-    model = sums.run(identity.run_id()).slot("model").resolve()
-    (model.path / "model.safetensors").write_bytes(b"damaged")
+def test_a_finished_run_with_a_damaged_model_publishes_it_again(trained: Any) -> None:
+    (trained.run.slot("model").resolve().path / "model.safetensors").write_bytes(b"damaged")
 
-    again = run(sums, identity, reports)
+    record, reports = trained.tell()
 
     assert "model.safetensors has sha256" in reports[0]
-    assert again.model_digest == first.model_digest
-    assert sums.run(identity.run_id()).slot("model").resolve().verify() == []
+    assert record.model_digest == trained.record.model_digest
+    assert trained.run.slot("model").resolve().verify() == []
 
 
-def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
-    sums: Store, identity: RunIdentity, tmp_path: Path
-) -> None:
-    run_until(sums, identity, "step 5/6")
-    before, reports = numbers(sums, identity), list[str]()
-    seal = sums.run(identity.run_id()).path / "checkpoints" / "4" / "integrity.json"
-    seal.write_bytes(b"{")
+def test_a_run_goes_on_from_a_checkpoint_of_another_machine(trained: Any, tmp_path: Path) -> None:
+    whole = numbers(trained.run)
+    shutil.copytree(trained.run.path / "checkpoints" / "4", tmp_path / "from-afar")
+    trained.forget()
 
-    run(sums, identity, reports)
+    record, reports = trained.tell(resume_from=str(tmp_path / "from-afar"))
 
-    assert reports[0] == "checkpoint 4 is damaged: integrity.json is not JSON; set aside as set_aside/4.0"
-    assert reports[1].endswith("after step 2/6")
-    assert numbers(sums, identity)[:5] == before
+    assert reports[0] == f"copied checkpoint 4 from {tmp_path / 'from-afar'}"
+    assert numbers(trained.run) == whole[4:]
+    assert record.model_digest == trained.record.model_digest
 
 
-def test_a_run_can_be_started_afresh(sums: Store, identity: RunIdentity) -> None:
-    first, before = run(sums, identity), numbers(sums, identity)
+def test_a_finished_run_can_be_started_afresh(trained: Any) -> None:
+    whole = numbers(trained.run)
 
-    again = run(sums, identity, resume_from="none")
+    record = trained.train(resume_from="none")
 
-    assert numbers(sums, identity) == before
-    assert again.model_digest == first.model_digest
-
-
-def test_a_finished_run_can_be_resumed_from_a_step(sums: Store, identity: RunIdentity) -> None:
-    first, before = run(sums, identity), numbers(sums, identity)
-
-    again = run(sums, identity, resume_from="4")
-
-    assert numbers(sums, identity) == before
-    assert again.model_digest == first.model_digest
+    assert numbers(trained.run) == whole
+    assert record.model_digest == trained.record.model_digest
 
 
-def test_an_absent_step_to_resume_from_is_an_error(sums: Store, identity: RunIdentity) -> None:
-    run(sums, identity)
-
+def test_an_absent_step_to_resume_from_is_an_error(trained: Any) -> None:
     with pytest.raises(ResumeError, match=r"'5' is neither .* there are 4, 6"):
-        run(sums, identity, resume_from="5")
-    assert (sums.run(identity.run_id()).path / "checkpoint.json").exists()
+        trained.train(resume_from="5")
+
+    assert (trained.run.path / "checkpoint.json").exists()
 
 
-def test_another_seed_is_another_run(sums: Store, identify: Identify) -> None:
-    one, other = (run(sums, identify(sums, seed=seed, num_train_steps=1)) for seed in (0, 1))
-
-    assert one.run_id != other.run_id
-    assert one.first_loss != other.first_loss
+# the time budget
 
 
-def test_a_directory_of_another_identity_is_refused(sums: Store, identity: RunIdentity) -> None:
-    directory = sums.run(identity.run_id()).path
-    directory.mkdir(parents=True)
-    (directory / "config.json").write_bytes(identity.model_copy(update={"code_version": "other"}).to_json())
+def test_a_run_whose_time_is_over_is_published_and_gone_on_with(trained: Any) -> None:
+    whole = numbers(trained.run)
+    trained.forget()
+
+    first = trained.train(time_budget_minutes=1e-6, eval_every_steps=100)
+    second = trained.train(eval_every_steps=2)
+
+    assert (first.step, first.num_train_steps, first.stopped_by) == (1, 6, "time_budget")
+    assert first.model_digest != trained.record.model_digest
+    assert (second.step, second.stopped_by) == (6, "steps")
+    assert second.model_digest == trained.record.model_digest
+    assert numbers(trained.run)[1:] == whole[1:]
+
+
+# what is refused
+
+
+def test_a_directory_of_another_identity_is_refused(trained: Any) -> None:
+    other = trained.identity.model_copy(update={"code_version": "other"})
+    (trained.run.path / "config.json").write_bytes(other.to_json())
 
     with pytest.raises(ContractError, match=r"config.json is of another identity"):
-        run(sums, identity)
+        trained.train()
 
 
-def test_tokens_that_are_gone_are_named(sums: Store, identity: RunIdentity) -> None:
+def test_tokens_that_are_gone_are_named(trained: Any) -> None:
     with pytest.raises(NotPublished, match="has no content 0000"):
-        run(sums, identity.model_copy(update={"tokens_digest": "0" * 64}))
+        trained.train(trained.identity.model_copy(update={"tokens_digest": "0" * 64}))
 
 
-def test_tokens_made_from_another_dataset_are_refused(sums: Store, identity: RunIdentity) -> None:
+def test_tokens_made_from_another_dataset_are_refused(trained: Any) -> None:
     with pytest.raises(ContractError, match=r"have dataset_digest .*, the run has 'other'"):
-        run(sums, identity.model_copy(update={"dataset_digest": "other"}))
+        trained.train(trained.identity.model_copy(update={"dataset_digest": "other"}))
 
 
-def test_heads_that_do_not_divide_the_width_are_refused(sums: Store, identify: Identify) -> None:
-    with pytest.raises(ContractError, match="num_heads 3 does not divide hidden_size 16"):
-        run(sums, identify(sums, num_heads=3))
-
-
-def test_a_loss_that_is_no_number_stops_the_run(sums: Store, identify: Identify) -> None:
-    identity = identify(sums, learning_rate=1e30)
+def test_a_loss_that_is_no_number_stops_the_run(trained: Any, identify: Identify) -> None:
+    identity = identify(trained.store, learning_rate=1e30)
 
     with pytest.raises(NonFiniteLoss, match="lower learning_rate"):
-        run(sums, identity)
+        trained.train(identity)
 
-    assert all(math.isfinite(row.loss) for row in metrics(sums, identity))
-    assert not (sums.run(identity.run_id()).path / "checkpoint.json").exists()
+    run = trained.store.run(identity.run_id())
+    assert all(math.isfinite(row.loss) for row in metrics(run))
+    assert not (run.path / "checkpoint.json").exists()
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="needs a machine without an accelerator")
-def test_an_absent_device_is_told_before_anything_is_written(sums: Store, identity: RunIdentity) -> None:
+def test_an_absent_device_is_told_before_anything_is_written(sums: Store, identify: Identify) -> None:
+    identity = identify(sums)
+
     with pytest.raises(DeviceNotFound):
-        run(sums, identity, device="tpu")
+        train(store=sums, identity=identity, execution=ExecutionConfig(device="tpu"), report=print)
 
     assert not sums.run(identity.run_id()).path.exists()
 
 
-def test_two_processes_never_train_one_run(
-    sums: Store, identity: RunIdentity, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_never_train_one_run(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_LEASE_TIMEOUT_S", 0.0)
 
-    with sums.run(identity.run_id()).lease(), pytest.raises(LeaseHeld, match="is being written by"):
-        run(sums, identity)
+    with trained.run.lease(), pytest.raises(LeaseHeld, match="is being written by"):
+        trained.train()
 
 
-def test_a_split_without_rows_is_an_error(sums: Store, identity: RunIdentity) -> None:
-    slot = sums.slot("tokenized_examples", "sums-v1")
+def test_a_split_without_rows_is_an_error(trained: Any) -> None:
+    slot = trained.store.slot("tokenized_examples", "sums-v1")
     tokens = slot.resolve()
     table = pq.read_table(tokens.file("tokens.parquet"))
     with slot.publish() as draft:
@@ -335,4 +256,4 @@ def test_a_split_without_rows_is_an_error(sums: Store, identity: RunIdentity) ->
         (draft.path / "tokens.json").write_bytes(tokens.file("tokens.json").read_bytes())
 
     with pytest.raises(ContractError, match=r"split 'validation' of .* has no row"):
-        run(sums, identity.model_copy(update={"tokens_digest": draft.snapshot.digest}))
+        trained.train(trained.identity.model_copy(update={"tokens_digest": draft.snapshot.digest}))

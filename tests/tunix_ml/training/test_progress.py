@@ -45,6 +45,14 @@ def test_a_new_window_forgets_the_old_one_but_not_the_tokens() -> None:
     assert progress.num_tokens_seen == 150
 
 
+def test_a_window_may_have_begun_before() -> None:
+    progress = Progress(clock=ticking(0.0, 0.0, 14.0))
+    progress.start_window(at=10.0)
+    progress.count(100)
+
+    assert progress.row(1, VALUES).step_time_s == 4.0
+
+
 def test_counters_are_carried_on_from_a_checkpoint() -> None:
     first = Progress(clock=ticking(0.0, 0.0, 1.0, 5.0))
     first.count(100)

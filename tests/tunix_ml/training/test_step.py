@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import jax
@@ -5,20 +6,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tunix_ml.contracts.training import TrainConfig
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
 from tunix_ml.modeling.config import ModelConfig
-from tunix_ml.modeling.decoder import Network
+from tunix_ml.modeling.decoder import Network, Params
+from tunix_ml.modeling.lora import LoraConfig, merge
 from tunix_ml.training.data import Batch
+from tunix_ml.training.placement import make_placement
 from tunix_ml.training.step import (
     CompiledSteps,
+    Initial,
     TrainState,
     abstract_state,
     compile_steps,
-    cross_entropy,
     init_state,
-    learning_rate_at,
     loss_sum,
-    make_optimizer,
     mean_loss,
     train_step,
 )
@@ -35,8 +37,11 @@ NETWORK = Network(
         max_position_embeddings=16,
     )
 )
+ADAPTED = dataclasses.replace(NETWORK, lora=LoraConfig(rank=2, alpha=4.0, targets="q_proj|up_proj"))
+DEEP = dataclasses.replace(NETWORK, config=dataclasses.replace(NETWORK.config, num_hidden_layers=8))
 CONFIG = TrainConfig(num_train_steps=10, warmup_steps=2, learning_rate=0.01, batch_size=2)
-CPU = jax.devices("cpu")[0]
+NUM_STEPS = 10
+PLACEMENT = make_placement(ExecutionConfig(device="cpu"))
 
 
 def batch_of(*rows: list[tuple[list[int], int]], length: int = 8) -> Batch:
@@ -58,19 +63,53 @@ def batch_of(*rows: list[tuple[list[int], int]], length: int = 8) -> Batch:
 
 jitted_sum = jax.jit(loss_sum, static_argnums=0)
 jitted_mean = jax.jit(mean_loss, static_argnums=0)
-jitted_step = jax.jit(train_step, static_argnames=("network", "config"))
+jitted_step = jax.jit(train_step, static_argnames=("network", "config", "num_steps", "num_parts"))
 
 BATCH = batch_of([([3, 4, 5, 6], 2)], [([7, 8, 9], 1), ([3, 9, 4, 2], 2)])
 
 
-@pytest.fixture(scope="module")
-def state() -> TrainState:
-    return init_state(NETWORK, CONFIG, device=CPU)
+def begin(network: Network = NETWORK, config: TrainConfig = CONFIG, base: Params | None = None) -> Initial:
+    return init_state(network, config, num_steps=NUM_STEPS, placement=PLACEMENT, base=base)
+
+
+def compiled(
+    network: Network, initial: Initial, config: TrainConfig = CONFIG, *, num_parts: int = 1
+) -> CompiledSteps:
+    return compile_steps(
+        network,
+        config,
+        num_steps=NUM_STEPS,
+        execution=ExecutionConfig(device="cpu", gradient_accumulation_steps=num_parts),
+        state=initial.state,
+        frozen=initial.frozen,
+        batch=BATCH,
+        placement=PLACEMENT,
+    )
 
 
 @pytest.fixture(scope="module")
-def steps(state: TrainState) -> CompiledSteps:
-    return compile_steps(NETWORK, CONFIG, state=state, batch=BATCH, device=CPU)
+def initial() -> Initial:
+    return begin()
+
+
+@pytest.fixture(scope="module")
+def state(initial: Initial) -> TrainState:
+    return initial.state
+
+
+@pytest.fixture(scope="module")
+def steps(initial: Initial) -> CompiledSteps:
+    return compiled(NETWORK, initial)
+
+
+@pytest.fixture(scope="module")
+def adapted(state: TrainState) -> Initial:
+    return begin(ADAPTED, base=state.params)
+
+
+@pytest.fixture(scope="module")
+def adapter_steps(adapted: Initial) -> CompiledSteps:
+    return compiled(ADAPTED, adapted)
 
 
 def copied(state: TrainState) -> TrainState:
@@ -78,13 +117,8 @@ def copied(state: TrainState) -> TrainState:
     return copy
 
 
-def test_the_loss_is_the_weighted_negative_log_likelihood_in_nats() -> None:
-    logits = jnp.log(jnp.array([[[0.5, 0.25, 0.25], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]]))
-
-    total = cross_entropy(logits, jnp.array([[0, 2, 1]]), jnp.array([[1.0, 0.0, 1.0]]))
-
-    assert float(total.nats) == pytest.approx(math.log(2) - math.log(0.3), rel=1e-6)
-    assert float(total.num_supervised) == 2
+def changed(before: Params, after: Params) -> set[str]:
+    return {name for name in before if not np.array_equal(before[name], after[name])}
 
 
 def test_fresh_parameters_know_nothing(state: TrainState) -> None:
@@ -115,7 +149,7 @@ def test_a_batch_without_a_supervised_token_has_no_loss(state: TrainState) -> No
 def test_the_loss_falls(steps: CompiledSteps, state: TrainState) -> None:
     now, losses = copied(state), []
     for _ in range(10):
-        now, metrics = steps.train(now, BATCH)
+        now, metrics = steps.train(now, {}, BATCH)
         losses.append(float(metrics.loss))
 
     assert losses[-1] < 0.7 * losses[0]
@@ -128,7 +162,7 @@ def test_no_step_compiles_anything(
     now = copied(state)
     with jax.log_compiles():
         for _ in range(3):
-            now, _ = steps.train(now, BATCH)
+            now, _ = steps.train(now, {}, BATCH)
 
     assert [record.message for record in caplog.records if "ompil" in record.message] == []
 
@@ -142,70 +176,166 @@ def test_a_compilation_would_be_seen(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_another_shape_is_an_error_and_not_a_compilation(steps: CompiledSteps, state: TrainState) -> None:
     with pytest.raises(TypeError):
-        steps.train(copied(state), batch_of([([3, 4], 1)]))
+        steps.train(copied(state), {}, batch_of([([3, 4], 1)]))
 
 
 def test_the_compiled_step_takes_its_state_over(steps: CompiledSteps, state: TrainState) -> None:
     taken = copied(state)
-    steps.train(taken, BATCH)
+    steps.train(taken, {}, BATCH)
 
     assert taken.params["model.norm.scale"].is_deleted()
 
 
 def test_the_same_steps_give_the_same_bits(steps: CompiledSteps, state: TrainState) -> None:
-    one, other = (steps.train(copied(state), BATCH)[0] for _ in range(2))
+    one, other = (steps.train(copied(state), {}, BATCH)[0] for _ in range(2))
 
-    assert all(np.array_equal(one.params[name], other.params[name]) for name in one.params)
+    assert changed(one.params, other.params) == set()
 
 
 def test_the_evaluation_agrees_with_the_loss(steps: CompiledSteps, state: TrainState) -> None:
-    total = steps.evaluate(state.params, BATCH)
+    total = steps.evaluate(state.params, {}, BATCH)
 
     expected = jitted_mean(NETWORK, state.params, BATCH)
     assert float(total.nats / total.num_supervised) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_the_gradient_is_clipped_and_its_norm_reported_before(state: TrainState) -> None:
-    clipped = CONFIG.model_copy(update={"grad_clip_norm": 1e-3})
+def test_the_gradient_is_clipped_and_its_norm_reported_before(
+    steps: CompiledSteps, state: TrainState
+) -> None:
+    tight = CONFIG.model_copy(update={"grad_clip_norm": 1e-9})
 
-    _, free = jitted_step(state, BATCH, network=NETWORK, config=CONFIG)
-    _, tight = jitted_step(state, BATCH, network=NETWORK, config=clipped)
+    _, free = steps.train(copied(state), {}, BATCH)
+    clipped, metrics = jitted_step(state, {}, BATCH, network=NETWORK, config=tight, num_steps=NUM_STEPS)
 
-    assert float(tight.grad_norm) == float(free.grad_norm) > 1e-3
-
-
-def test_norms_do_not_decay_and_matrices_do() -> None:
-    config = CONFIG.model_copy(update={"weight_decay": 0.5})
-    params = {"kernel": jnp.ones((2, 2)), "scale": jnp.ones(2)}
-    optimizer = make_optimizer(config)
-
-    updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
-
-    rate = float(learning_rate_at(jnp.int32(0), config=config))
-    np.testing.assert_allclose(updates["kernel"], -rate * 0.5, rtol=1e-6)
-    np.testing.assert_array_equal(updates["scale"], 0)
+    assert float(metrics.grad_norm) == pytest.approx(float(free.grad_norm), rel=1e-6)
+    moment = clipped.opt_state[0].mu["model.layers.0.mlp.up_proj.kernel"]
+    assert 0 < float(jnp.abs(moment).max()) < 1e-9
 
 
-def test_the_rate_rises_to_its_peak_and_falls_to_its_floor() -> None:
-    config = TrainConfig(num_train_steps=12, warmup_steps=4, learning_rate=1.0, min_learning_rate_ratio=0.2)
+def test_parts_weighted_by_their_tokens_add_up_to_the_whole(initial: Initial, steps: CompiledSteps) -> None:
+    in_parts = compiled(NETWORK, initial, num_parts=2)
 
-    rates = [float(learning_rate_at(jnp.int32(step), config=config)) for step in range(13)]
+    whole, once = steps.train(copied(initial.state), {}, BATCH)
+    added, twice = in_parts.train(copied(initial.state), {}, BATCH)
 
-    np.testing.assert_allclose(rates[:5], [0.25, 0.5, 0.75, 1.0, 1.0])
-    assert rates[8] == pytest.approx(0.2 + 0.8 * 0.5)
-    assert rates[12] == pytest.approx(0.2)
-    assert rates[4:] == sorted(rates[4:], reverse=True)
-
-
-def test_a_run_shorter_than_its_warm_up_still_reaches_the_peak() -> None:
-    config = TrainConfig(num_train_steps=2, warmup_steps=20, learning_rate=1.0)
-
-    assert [float(learning_rate_at(jnp.int32(step), config=config)) for step in (0, 1)] == [0.5, 1.0]
+    assert float(twice.loss) == pytest.approx(float(once.loss), rel=1e-5)
+    assert float(twice.grad_norm) == pytest.approx(float(once.grad_norm), rel=1e-5)
+    for name, moment in whole.opt_state[0].mu.items():  # the gradient, before it is divided by its size
+        np.testing.assert_allclose(added.opt_state[0].mu[name], moment, atol=1e-7, err_msg=name)
 
 
-def test_an_abstract_state_has_the_shapes_of_a_fresh_one(state: TrainState) -> None:
-    like = abstract_state(NETWORK, CONFIG, device=CPU)
+def test_a_batch_that_cannot_be_shared_out_is_refused(initial: Initial) -> None:
+    with pytest.raises(
+        ContractError, match="batch_size 2 is not a multiple of gradient_accumulation_steps 3"
+    ):
+        compiled(NETWORK, initial, num_parts=3)
 
-    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), like) == jax.tree.map(
-        lambda leaf: (leaf.shape, leaf.dtype), state
+
+def test_dropout_follows_from_seed_and_step_alone(state: TrainState) -> None:
+    config = CONFIG.model_copy(update={"dropout": 0.5})
+
+    def loss_at(step: int) -> float:
+        now = state._replace(step=jnp.int32(step))
+        _, metrics = jitted_step(now, {}, BATCH, network=NETWORK, config=config, num_steps=NUM_STEPS)
+        return float(metrics.loss)
+
+    without = float(jitted_mean(NETWORK, state.params, BATCH))
+    assert loss_at(3) == loss_at(3)
+    assert len({loss_at(3), loss_at(4), without}) == 3
+
+
+def test_only_adapters_are_trained_and_the_base_stays(
+    adapter_steps: CompiledSteps, adapted: Initial, state: TrainState
+) -> None:
+    now = copied(adapted.state)
+    for _ in range(3):
+        now, metrics = adapter_steps.train(now, adapted.frozen, BATCH)
+
+    assert set(now.params) == {
+        f"model.layers.0.{product}.{matrix}"
+        for product in ("self_attn.q_proj", "mlp.up_proj")
+        for matrix in ("lora_a", "lora_b")
+    }
+    assert changed(adapted.state.params, now.params) == set(now.params)
+    assert changed(state.params, adapted.frozen) == set()
+    assert float(metrics.loss) < float(jitted_mean(NETWORK, state.params, BATCH))
+
+
+def test_merged_adapters_have_the_loss_of_unmerged_ones(
+    adapter_steps: CompiledSteps, adapted: Initial
+) -> None:
+    now, _ = adapter_steps.train(copied(adapted.state), adapted.frozen, BATCH)
+    now, _ = adapter_steps.train(now, adapted.frozen, BATCH)
+    apart = adapter_steps.evaluate(now.params, adapted.frozen, BATCH)
+
+    assert ADAPTED.lora is not None
+    merged = merge({**adapted.frozen, **now.params}, ADAPTED.lora)
+
+    assert float(jitted_sum(NETWORK, merged, BATCH).nats) == pytest.approx(float(apart.nats), rel=1e-5)
+
+
+def test_fresh_adapters_change_nothing(
+    adapter_steps: CompiledSteps, adapted: Initial, state: TrainState
+) -> None:
+    total = adapter_steps.evaluate(adapted.state.params, adapted.frozen, BATCH)
+
+    assert float(total.nats) == pytest.approx(float(jitted_sum(NETWORK, state.params, BATCH).nats), rel=1e-6)
+
+
+def test_a_base_model_is_copied_and_not_taken_over(steps: CompiledSteps, state: TrainState) -> None:
+    initial = begin(base=state.params)
+    steps.train(initial.state, initial.frozen, BATCH)
+
+    assert initial.frozen == {}
+    assert initial.state.params["model.norm.scale"].is_deleted()
+    assert not state.params["model.norm.scale"].is_deleted()
+
+
+@pytest.fixture(scope="module")
+def deep_base() -> Params:
+    """Parameters of eight layers, as a folder holds them."""
+    draw = np.random.default_rng(0).normal
+    shapes = DEEP.abstract_params()
+    return DEEP.unstack({name: draw(size=leaf.shape).astype(np.float32) for name, leaf in shapes.items()})
+
+
+def test_a_deep_base_model_is_stacked(deep_base: Params) -> None:
+    params = begin(DEEP, base=deep_base).state.params
+
+    assert {name: value.shape for name, value in params.items()} == {
+        name: leaf.shape for name, leaf in DEEP.abstract_params().items()
+    }
+    assert changed(deep_base, DEEP.unstack(jax.device_get(params))) == set()
+
+
+def test_a_base_model_of_another_shape_is_refused(state: TrainState) -> None:
+    wide = {**state.params, "model.norm.scale": jnp.ones(17)}
+
+    with pytest.raises(ContractError, match=r"model.norm.scale has shape \(17,\), the network's \(16,\)"):
+        begin(base=wide)
+
+
+def test_a_base_model_that_misses_a_parameter_is_refused(state: TrainState) -> None:
+    less = {name: value for name, value in state.params.items() if name != "model.norm.scale"}
+
+    with pytest.raises(ContractError, match=r"base model has no model\.norm\.scale"):
+        begin(base=less)
+
+
+def test_a_deep_base_model_that_misses_a_parameter_of_one_layer_is_refused(deep_base: Params) -> None:
+    name = "model.layers.5.mlp.up_proj.kernel"
+
+    with pytest.raises(ContractError, match=f"base model has no {name}"):
+        begin(DEEP, base={other: value for other, value in deep_base.items() if other != name})
+
+
+@pytest.mark.parametrize("network", [NETWORK, ADAPTED])
+def test_an_abstract_state_has_shapes_and_places_of_a_fresh_one(
+    network: Network, state: TrainState, adapted: Initial
+) -> None:
+    like = abstract_state(network, CONFIG, num_steps=NUM_STEPS, placement=PLACEMENT)
+
+    fresh = adapted.state if network.lora else state
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.sharding), like) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype, leaf.sharding), fresh
     )

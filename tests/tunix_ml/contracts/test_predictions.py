@@ -1,0 +1,77 @@
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import ValidationError
+
+from tunix_ml.contracts.predictions import PREDICTIONS_SCHEMA, PredictConfig, Prediction, PredictionsMeta
+
+PREDICTION = Prediction("id", "2 + 2?", "a" * 64, "4", 5, 2, "eos")
+META: dict[str, Any] = {
+    "run_id": "golden-v2.tiny.0123456789",
+    "evaluation_set": "golden-v2.test",
+    "evaluation_set_digest": "a" * 64,
+    "dataset_digest": "b" * 64,
+    "model_digest": "c" * 64,
+    "template": "reasoning_tags",
+    "template_digest": "d" * 64,
+    "max_new_tokens": 160,
+    "num_items": 10,
+    "num_length_stops": 1,
+    "decode_time_s": 0.5,
+    "new_tokens_per_second": 100.0,
+    "device": "cpu",
+}
+
+
+def test_a_prediction_is_read_as_it_was_written() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(PREDICTION), type=Prediction) == PREDICTION
+
+
+@pytest.mark.parametrize("reason", ["stop", "", None])
+def test_a_prediction_ends_with_eos_or_at_the_length_limit(reason: Any) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.finish_reason"):
+        msgspec.convert(msgspec.to_builtins(PREDICTION) | {"finish_reason": reason}, Prediction)
+
+
+def test_the_table_holds_what_a_prediction_holds() -> None:
+    table = PREDICTIONS_SCHEMA.table([msgspec.to_builtins(PREDICTION)])
+
+    assert PREDICTIONS_SCHEMA.names == list(Prediction.__struct_fields__)
+    assert msgspec.convert(table.to_pylist(), list[Prediction]) == [PREDICTION]
+    assert not any(column.nullable for column in PREDICTIONS_SCHEMA)
+    assert all(column.description for column in PREDICTIONS_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_new_tokens": 0},
+        {"decode_batch_size": 0},
+        {"max_items": 0},
+        {"predict_device": "GPU"},
+        {"top_p": 1.0},
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_kept_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(values))):
+        PredictConfig(**values)
+
+
+def test_all_items_are_asked_unless_a_number_is_given() -> None:
+    assert PredictConfig().max_items is None
+    assert PredictConfig(max_items=1).max_items == 1
+
+
+def test_meta_is_read_as_it_was_written_and_says_how_was_decoded() -> None:
+    meta = PredictionsMeta(**META)
+
+    assert PredictionsMeta.parse(meta.to_json(), subject="predictions_meta.json") == meta
+    assert meta.decoding == "greedy"
+
+
+@pytest.mark.parametrize("name", META)
+def test_meta_needs_every_field(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"{name}\n  Field required"):
+        PredictionsMeta(**{key: value for key, value in META.items() if key != name})
