@@ -236,7 +236,11 @@ class Network(Setup):
         return shapes
 
     def stack(self, params: Params) -> Params:
-        """Return all or some parameters as a deep network holds them; in another nothing changes."""
+        """Return all or some parameters as a deep network holds them; in another nothing changes.
+
+        Raises:
+            KeyError: a parameter is there for some layers and not for others.
+        """
         if not self.is_deep:
             return dict(params)
         stacked: Params = {}
@@ -244,7 +248,7 @@ class Network(Setup):
             match = _OF_ONE_LAYER.fullmatch(name)
             if match is None:
                 stacked[name] = value
-            elif match[1] == "0":
+            elif _LAYERS + match[2] not in stacked:
                 num_layers = self.config.num_hidden_layers
                 values = [params[f"{_LAYERS}{index}.{match[2]}"] for index in range(num_layers)]
                 stacked[_LAYERS + match[2]] = jnp.stack(values)

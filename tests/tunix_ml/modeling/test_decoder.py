@@ -198,6 +198,15 @@ def test_stacking_goes_both_ways_and_twice_is_once() -> None:
     assert NETWORK.stack(NETWORK.init(jax.random.key(0))).keys() == NETWORK.abstract_params().keys()
 
 
+def test_a_parameter_that_one_layer_lacks_is_never_dropped() -> None:
+    network = deep()
+    single = network.unstack(network.init(jax.random.key(0)))
+    del single["model.layers.0.mlp.up_proj.kernel"]
+
+    with pytest.raises(KeyError, match="layers.0.mlp.up_proj"):
+        network.stack(single)
+
+
 def test_a_deep_network_reads_its_cache_from_either_form() -> None:
     network = deep()
     stacked = network.init(jax.random.key(0))
