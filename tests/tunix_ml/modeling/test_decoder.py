@@ -203,7 +203,7 @@ def test_a_parameter_that_one_layer_lacks_is_never_dropped() -> None:
     single = network.unstack(network.init(jax.random.key(0)))
     del single["model.layers.0.mlp.up_proj.kernel"]
 
-    with pytest.raises(KeyError, match="layers.0.mlp.up_proj"):
+    with pytest.raises(KeyError, match=r"layers\.0\.mlp\.up_proj"):
         network.stack(single)
 
 
