@@ -20,8 +20,13 @@ SHUFFLED_TOLERANCE = 0.05
 
 
 def scores_keep_their_contract(subject: Subject) -> Outcome:
-    """The table of item scores has its declared columns, no null where none may be, and each item once."""
-    suite = [expectations.unique("item_id"), *(expectations.one_of(name, [0.0, 1.0]) for name in METRICS)]
+    """The table of item scores has its declared columns, no null where none may be, and each item once.
+
+    The scores are shares of the samples that each item has.
+    """
+    num_samples = _report(subject).num_samples
+    shares = [count / num_samples for count in range(num_samples + 1)]
+    suite = [expectations.unique("item_id"), *(expectations.one_of(name, shares) for name in METRICS)]
     return expectations.validate_table(
         _items(subject.snapshot), ITEM_SCORES_SCHEMA, suite, subject="item scores"
     )

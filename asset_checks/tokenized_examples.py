@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from asset_checks import expectations
 from asset_checks.outcome import Check, Outcome, Subject, all_hold
-from tunix_ml.contracts.token_rows import TOKENIZED_EXAMPLES_SCHEMA, TokensManifest
+from tunix_ml.contracts.tokens import TOKENIZED_EXAMPLES_SCHEMA, TokensManifest
 from tunix_ml.exports.render import read_export
 from tunix_ml.parquet import read_table
 from tunix_ml.store import Snapshot

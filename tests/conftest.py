@@ -17,7 +17,12 @@ from tunix_ml.audits import record_audit
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.export import ExportConfig, TemplateName
 from tunix_ml.contracts.names import evaluation_set_name
-from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, Prediction, PredictionsMeta
+from tunix_ml.contracts.prediction import (
+    PREDICTIONS_SCHEMA,
+    DecodingConfig,
+    Prediction,
+    PredictionsMeta,
+)
 from tunix_ml.contracts.recipe import DatasetRecipe
 from tunix_ml.contracts.tokens import TokenizeConfig, TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, MetricsRow, RunIdentity, TrainConfig
@@ -264,7 +269,8 @@ def _predict(
         model_digest=model_digest,
         template=identity.template,
         template_digest=template(identity.template).digest(),
-        max_new_tokens=160,
+        decoding=DecodingConfig(),
+        end_token_ids=[2],
         num_items=len(predictions),
         num_length_stops=0,
         decode_time_s=2.0,
@@ -273,7 +279,7 @@ def _predict(
     )
     with predictions_slot(run, items.name).publish(parents={"model": model_digest}) as draft:
         (draft.path / "predictions.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(predictions))
-        table = pa.Table.from_pylist(msgspec.to_builtins(predictions), schema=PREDICTIONS_SCHEMA)
+        table = PREDICTIONS_SCHEMA.table(msgspec.to_builtins(predictions))
         pq.write_table(table, draft.path / "predictions.parquet")
         (draft.path / "predictions_meta.json").write_bytes(meta.to_json())
 
@@ -283,11 +289,13 @@ def _answer(items: EvaluationSet, identity: RunIdentity, *, num_right: int) -> l
     return [
         Prediction(
             item_id=item.item_id,
+            sample_index=0,
             prompt=chosen.prompt_text(item.prompt),
             prompt_digest=sha256_hex(chosen.prompt_text(item.prompt).encode()),
             text=chosen.completion_text(item.steps, item.final_answer if index < num_right else "-987654"),
             num_prompt_tokens=30,
             num_new_tokens=60,
+            logprob=-12.5,
             finish_reason="eos",
         )
         for index, item in enumerate(items.items)

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,7 +10,7 @@ from asset_checks import predictions
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import sha256_hex
-from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA
+from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, DecodingConfig
 from tunix_ml.store import RunDirectory, Slot
 
 Row = dict[str, Any]
@@ -37,7 +36,7 @@ def plant(slot: Slot, tampered: Tamper) -> Callable[..., Subject]:
         def edit(folder: Path) -> None:
             rows = pq.read_table(folder / "predictions.parquet").to_pylist()
             change(rows)
-            table = pa.Table.from_pylist(rows, schema=PREDICTIONS_SCHEMA)
+            table = PREDICTIONS_SCHEMA.table(rows)
             pq.write_table(table, folder / "predictions.parquet")
             (folder / "predictions.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(rows))
 
@@ -64,7 +63,11 @@ def test_sound_predictions_pass_every_check(
 
 @pytest.mark.parametrize(
     ("change", "column"),
-    [(lambda rows: rows.append(rows[0]), "item_id"), (change_first(finish_reason="stop"), "finish_reason")],
+    [
+        (lambda rows: rows.append(rows[0]), "the table"),
+        (change_first(finish_reason="cut"), "finish_reason"),
+        (change_first(logprob=0.5), "logprob"),
+    ],
 )
 def test_a_row_outside_the_contract_is_found(
     plant: Callable[..., Subject], change: Callable[[list[Row]], object], column: str
@@ -104,7 +107,9 @@ def test_a_table_with_other_columns_is_found(slot: Slot, tampered: Tamper) -> No
     [
         (lambda rows: rows.pop(3), "has no prediction"),
         (lambda rows: rows.clear(), "has no prediction"),
-        (lambda rows: rows.append(rows[0]), "1 items have two predictions"),
+        (lambda rows: rows.append(rows[0]), "has 2 predictions"),
+        (change_first(sample_index=1), "has no prediction"),
+        (change_first(sample_index=1), "sample 1, was not asked"),
         (lambda rows: rows.append({**rows[0], "item_id": "0" * 32}), f"item {'0' * 32} was not asked"),
         (change_first(prompt="Another question?\n"), "was asked 'Another question?"),
         (change_first(prompt_digest=sha256_hex(b"another")), "was asked"),
@@ -121,9 +126,9 @@ def test_an_item_without_its_one_prediction_is_found(
 
 
 def test_a_line_that_is_no_prediction_breaks_its_contract(plant: Callable[..., Subject]) -> None:
-    subject = plant(change_first(finish_reason="stop"))
+    subject = plant(change_first(finish_reason="cut"))
 
-    with pytest.raises(ContractError, match=r"predictions\.jsonl of .* breaks its contract: .*'stop'"):
+    with pytest.raises(ContractError, match=r"predictions\.jsonl of .* breaks its contract: .*'cut'"):
         predictions.one_prediction_per_item(subject)
 
 
@@ -135,6 +140,22 @@ def test_only_what_was_to_be_asked_is_expected(
     assert predictions.one_prediction_per_item(
         tampered(slot, edit_json("predictions_meta.json", num_items=7))
     ).passed
+
+
+def test_every_sample_of_an_item_is_expected(
+    plant: Callable[..., Subject], slot: Slot, tampered: Tamper, edit_json: Edit
+) -> None:
+    def add_second_samples(rows: list[Row]) -> None:
+        rows.extend([{**row, "sample_index": 1} for row in rows])
+
+    plant(add_second_samples)
+    drawn = DecodingConfig(temperature=1, num_samples=2).model_dump()
+    edit = edit_json("predictions_meta.json", decoding=drawn)
+
+    assert predictions.predictions_keep_their_contract(tampered(slot, edit)).passed
+    assert predictions.one_prediction_per_item(tampered(slot, edit)).passed
+    outcome = predictions.one_prediction_per_item(plant(lambda rows: rows.pop()))
+    assert "sample 1, has no prediction" in outcome.description
 
 
 # model_is_the_trained_one

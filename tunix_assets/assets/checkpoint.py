@@ -9,7 +9,7 @@ from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import curve, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
-from tunix_ml.contracts.token_rows import TokensManifest
+from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity, TrainConfig
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import Snapshot, Store

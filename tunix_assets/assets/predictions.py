@@ -7,7 +7,7 @@ from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import column_schema, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
-from tunix_ml.contracts.predictions import PREDICTIONS_SCHEMA, PredictConfig
+from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.evaluation.report import read_predictions
 from tunix_ml.provenance import source_digest
@@ -32,7 +32,10 @@ def predictions(
     store: StoreResource,
     worker: WorkerResource,
 ) -> dg.MaterializeResult[None]:
-    """What the trained model writes for each question of the test split, greedily decoded."""
+    """What the trained model writes for each question of the test split: one text, or several that are drawn.
+
+    Unless a temperature is set, each token is the likeliest one.
+    """
     with clear_failures():
         trained = audited_input(context, store.store(), "checkpoint").snapshot
         run = store.store().run(CheckpointRecord.read(trained.file("checkpoint.json")).run_id)
@@ -50,6 +53,8 @@ def predictions(
             metadata={
                 "run_id": run.run_id,
                 "items": written.meta.num_items,
+                "samples_per_item": written.meta.decoding.num_samples,
+                "temperature": written.meta.decoding.temperature,
                 "cut_at_max_new_tokens": written.meta.num_length_stops,
                 "new_tokens_per_second": round(written.meta.new_tokens_per_second),
                 "generations": samples(shown, "prompt", "text"),

@@ -6,7 +6,7 @@ from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
-from tunix_ml.contracts.token_rows import TOKENS_SCHEMA, TokenizeConfig, TokensManifest
+from tunix_ml.contracts.tokens import TOKENS_SCHEMA, TokenizeConfig, TokensManifest
 from tunix_ml.exports.render import code_version
 
 

@@ -16,7 +16,9 @@ class ItemScore(msgspec.Struct, frozen=True):
     """How one item of an evaluation set was scored.
 
     `unparsable` (no answer found) and `truncated` (no answer found before the length limit) are wrong
-    answers of the model and count as 0; `missing` (no prediction) has no score and lowers the coverage.
+    answers of the model and count as 0; `missing` (a prediction is) has no score and lowers the coverage.
+    With several samples the three numbers are means over them; status, extracted answer, rule and text are
+    those of sample 0.
     """
 
     item_id: str
@@ -38,11 +40,16 @@ ITEM_SCORES_SCHEMA = TableSchema(
         Column("expected", "string", "the trace's final answer"),
         Column("extracted", "string", "the answer found in the text", nullable=True),
         Column("rule", "string", "the extraction rule that found it", nullable=True),
-        Column("answer_correctness", "double", "1 if equal, else 0; null: no prediction", nullable=True),
-        Column("format_valid", "double", "1 if the text keeps its template", nullable=True),
-        Column("hit_max_new_tokens", "double", "1 if cut at the length limit, else 0", nullable=True),
+        Column(
+            "answer_correctness",
+            "double",
+            "share of its samples that are equal; null: missing",
+            nullable=True,
+        ),
+        Column("format_valid", "double", "share of them that keep their template", nullable=True),
+        Column("hit_max_new_tokens", "double", "share of them cut at the length limit", nullable=True),
         Column("family", "string", "family of the question, or `all`"),
-        Column("text", "string", "what the model wrote", nullable=True),
+        Column("text", "string", "what the model wrote, sample 0", nullable=True),
     ]
 )
 
@@ -81,8 +88,9 @@ class EvalReport(Artifact):
     scorer: str = Field(description="name of the primary scorer")
     scorer_digest: str = Field(description="digest of the source code that scored")
     max_new_tokens: int
+    num_samples: int = Field(1, ge=1, description="texts for each item; their mean is the item's score")
     n_items: int = Field(ge=1, description="items of the evaluation set asked for: the denominator")
-    n_scored: int = Field(ge=0, description="items with a prediction")
+    n_scored: int = Field(ge=0, description="items with all their predictions")
     coverage: float = Field(ge=0, le=1, description="n_scored / n_items; below 1 a run is not ranked")
     status_counts: dict[str, int]
     metrics: dict[str, MetricEstimate] = Field(

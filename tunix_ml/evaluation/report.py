@@ -8,7 +8,7 @@ import msgspec
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport, ItemScore, MetricEstimate
-from tunix_ml.contracts.predictions import Prediction, PredictionsMeta
+from tunix_ml.contracts.prediction import Prediction, PredictionsMeta
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
 from tunix_ml.evaluation.score import SCORER, PredictionMismatch, score_items
@@ -80,7 +80,12 @@ def evaluate(
         store, identity.dataset_version, dataset_digest=predictions.meta.dataset_digest
     ).first(predictions.meta.num_items)
     _refuse_mismatch(run, identity, predictions, asked)
-    scores = score_items(asked.items, predictions.rows, template(predictions.meta.template))
+    scores = score_items(
+        asked.items,
+        predictions.rows,
+        template(predictions.meta.template),
+        num_samples=predictions.meta.decoding.num_samples,
+    )
     report = build_report(identity, predictions, asked, scores)
     parents = {
         "predictions": predictions.snapshot.digest,
@@ -99,7 +104,10 @@ def evaluate(
 def build_report(
     identity: RunIdentity, predictions: Predictions, asked: EvaluationSet, scores: Sequence[ItemScore]
 ) -> EvalReport:
-    """Return the report over item scores; the denominator is every item that was to be asked."""
+    """Return the report over item scores; the denominator is every item that was to be asked.
+
+    An item with several samples counts once, with their mean: the items are what was drawn independently.
+    """
     meta = predictions.meta
     scored = [score for score in scores if score.status != "missing"]
     coverage = len(scored) / len(scores)
@@ -119,7 +127,8 @@ def build_report(
         template_digest=meta.template_digest,
         scorer=SCORER,
         scorer_digest=scorer_digest(),
-        max_new_tokens=meta.max_new_tokens,
+        max_new_tokens=meta.decoding.max_new_tokens,
+        num_samples=meta.decoding.num_samples,
         n_items=len(scores),
         n_scored=len(scored),
         coverage=coverage,
@@ -138,7 +147,7 @@ def render_report(report: EvalReport, scores: Sequence[ItemScore], *, num_sample
         [
             f"# {report.run_id} on {report.evaluation_set}",
             "",
-            f"{report.n_scored} of {report.n_items} items have a prediction:"
+            f"{report.n_scored} of {report.n_items} items have {_all_samples(report.num_samples)}:"
             f" {', '.join(f'{count} {status}' for status, count in report.status_counts.items())}.",
             "",
             "| Metric | Mean | 95 % interval | Standard error | n |",
@@ -154,13 +163,20 @@ def render_report(report: EvalReport, scores: Sequence[ItemScore], *, num_sample
     )
 
 
+def _all_samples(num_samples: int) -> str:
+    return "a prediction" if num_samples == 1 else f"all {num_samples} predictions, whose mean counts"
+
+
 def _metric_line(name: str, metric: MetricEstimate) -> str:
     interval = f"{metric.ci95_low:.3f} to {metric.ci95_high:.3f}"
     return f"| {name} | {metric.mean:.3f} | {interval} | {metric.stderr:.3f} | {metric.n} |"
 
 
 def _sample_lines(score: ItemScore) -> list[str]:
-    verdict = "right" if score.answer_correctness else f"wrong, {score.status}"
+    correct = score.answer_correctness or 0.0
+    verdict = (
+        "right" if correct == 1 else f"wrong, {score.status}" if correct == 0 else f"{correct:.3f} right"
+    )
     text = "\n".join(f"    {line}" for line in (score.text or "").splitlines())
     return [f"Item `{score.item_id[:16]}` ({verdict}; expected `{score.expected}`):", "", text, ""]
 

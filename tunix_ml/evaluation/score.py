@@ -1,16 +1,20 @@
 """Score predictions item by item."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.evaluation import ItemScore, ItemStatus
-from tunix_ml.contracts.predictions import Prediction
+from tunix_ml.contracts.prediction import Prediction
 from tunix_ml.datasets.evaluation_set import EvaluationItem
 from tunix_ml.evaluation.extract import extract_answer, is_well_formed
 from tunix_ml.evaluation.normalise import answers_equal
 from tunix_ml.exports.templates import Template
 
 SCORER = "answer_correctness"
+_NUMBERS = ("answer_correctness", "format_valid", "hit_max_new_tokens")
 
 
 class PredictionMismatch(TunixError):
@@ -18,19 +22,23 @@ class PredictionMismatch(TunixError):
 
 
 def score_items(
-    items: Sequence[EvaluationItem], predictions: Iterable[Prediction], template: Template
+    items: Sequence[EvaluationItem],
+    predictions: Iterable[Prediction],
+    template: Template,
+    *,
+    num_samples: int = 1,
 ) -> list[ItemScore]:
-    """Return one score per item, in the items' order; an item without a prediction is `missing`.
+    """Return one score per item, in the items' order; an item that lacks a prediction is `missing`.
 
     Raises:
-        PredictionMismatch: two predictions for one item, or one for an item that was not asked.
+        PredictionMismatch: two predictions for one sample of an item, or one that was not asked for.
     """
-    by_id = _by_item(items, predictions)
-    return [score_item(item, by_id.get(item.item_id), template) for item in items]
+    by_id = _by_item(items, predictions, num_samples)
+    return [_score_samples(item, by_id[item.item_id], template, num_samples) for item in items]
 
 
 def score_item(item: EvaluationItem, prediction: Prediction | None, template: Template) -> ItemScore:
-    """Return the score of one item."""
+    """Return the score of one item by one prediction."""
     if prediction is None:
         return ItemScore(
             item_id=item.item_id,
@@ -62,13 +70,35 @@ def score_item(item: EvaluationItem, prediction: Prediction | None, template: Te
     )
 
 
-def _by_item(items: Sequence[EvaluationItem], predictions: Iterable[Prediction]) -> Mapping[str, Prediction]:
-    asked = {item.item_id for item in items}
-    by_id: dict[str, Prediction] = {}
+def _score_samples(
+    item: EvaluationItem, samples: Mapping[int, Prediction], template: Template, num_samples: int
+) -> ItemScore:
+    """Return the score of an item: that of sample 0, with the mean of each number over all samples."""
+    if len(samples) < num_samples:
+        return score_item(item, None, template)
+    scores = [score_item(item, samples[index], template) for index in range(num_samples)]
+    means = {name: _mean([getattr(score, name) for score in scores]) for name in _NUMBERS}
+    return msgspec.structs.replace(scores[0], **means)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _by_item(
+    items: Sequence[EvaluationItem], predictions: Iterable[Prediction], num_samples: int
+) -> Mapping[str, Mapping[int, Prediction]]:
+    by_id: dict[str, dict[int, Prediction]] = {item.item_id: {} for item in items}
     for prediction in predictions:
-        if prediction.item_id not in asked:
+        name = f"item {prediction.item_id!r}"
+        if prediction.item_id not in by_id:
             raise PredictionMismatch(f"there is a prediction for {prediction.item_id!r}, which was not asked")
-        if prediction.item_id in by_id:
-            raise PredictionMismatch(f"there are two predictions for item {prediction.item_id!r}")
-        by_id[prediction.item_id] = prediction
+        if not 0 <= prediction.sample_index < num_samples:
+            raise PredictionMismatch(f"there is a sample {prediction.sample_index} of {name}, not asked for")
+        if prediction.sample_index in by_id[prediction.item_id]:
+            raise PredictionMismatch(
+                f"there are two predictions for {name}"
+                + (f", sample {prediction.sample_index}" if num_samples > 1 else "")
+            )
+        by_id[prediction.item_id][prediction.sample_index] = prediction
     return by_id

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tunix_ml.contracts.evaluation import SelfTest
-from tunix_ml.contracts.predictions import Prediction
+from tunix_ml.contracts.prediction import Prediction
 from tunix_ml.datasets.evaluation_set import EvaluationItem
 from tunix_ml.evaluation.score import score_items
 from tunix_ml.exports.templates import Template
@@ -38,10 +38,12 @@ def _mean_score(
 def _completion(item: EvaluationItem, other: EvaluationItem, template: Template) -> Prediction:
     return Prediction(
         item_id=item.item_id,
+        sample_index=0,
         prompt=item.prompt,
         prompt_digest="",
         text=template.completion_text(other.steps, other.final_answer),
         num_prompt_tokens=0,
         num_new_tokens=0,
+        logprob=0.0,
         finish_reason="eos",
     )

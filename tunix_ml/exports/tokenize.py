@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tunix_ml.contracts.export import ExportManifest
-from tunix_ml.contracts.token_rows import (
+from tunix_ml.contracts.tokens import (
     TOKENIZED_EXAMPLES_SCHEMA,
     TOKENS_SCHEMA,
     TokenizeConfig,

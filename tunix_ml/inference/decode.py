@@ -1,48 +1,97 @@
-"""Greedy decoding in batches: one prefill, then a loop on the device over a cache of keys and values.
+"""Continuous batched decoding: a row that is done takes the next prompt, so that no long text holds it up."""
 
-Prompts are padded on the left, so that all rows write the same cache slot at the same time. Lengths go in
-buckets of powers of two, so that few programs are compiled; the end token and the number of new tokens are
-arguments of the program, and the loop ends as soon as every row has.
-"""
-
-import functools
+import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from tunix_ml.contracts.base import ContractError
-from tunix_ml.contracts.prediction import FinishReason
+from tunix_ml.contracts.base import ContractError, TunixError
+from tunix_ml.contracts.prediction import DecodingConfig, FinishReason
+from tunix_ml.inference import programs
+from tunix_ml.inference.programs import Limits, Read, Rows, Weights
+from tunix_ml.inference.sampling import make_sampling
+from tunix_ml.inference.stops import Decode, num_tokens_to_stop
 from tunix_ml.modeling.decoder import Cache, Network, Params
 
 _SMALLEST_BUCKET = 16
+_MAX_TOKENS_READ = 4096  # together: more would not be faster, and scores take memory by its square
+_STARTS_IN_A_BATCH = 4
+_REFILLS_IN_A_BATCH = 8
+_STEPS_BETWEEN_STOPS = 8
+_NUM_IDENTITY_WORDS = 3
+_NUM_END_TOKENS = 8
+
+
+class DecodingError(TunixError):
+    """The model's scores are not numbers."""
+
+
+class Request(NamedTuple):
+    """A prompt, and the number below 2^64 by which its samples are drawn, whatever its place among others."""
+
+    ids: Sequence[int]
+    item: int = 0
 
 
 class Completion(NamedTuple):
-    """What was written after one prompt; the ids include the end token that stopped it."""
+    """What was written after a prompt.
+
+    Attributes:
+        ids: tokens written, up to the end token, or the token that completed a stop string.
+        logprobs: of each, in nats, under the model itself.
+        finish_reason: what ended it.
+    """
 
     ids: list[int]
+    logprobs: list[float]
     finish_reason: FinishReason
 
 
-class Loop(NamedTuple):
-    """What changes from token to token.
+def decode(
+    network: Network,
+    weights: Weights,
+    requests: Sequence[Request],
+    *,
+    config: DecodingConfig,
+    end_token_ids: Sequence[int],
+    batch_size: int,
+    decode_text: Decode,
+    report: Callable[[str], None],
+) -> list[list[Completion]]:
+    """Continue every prompt `num_samples` times, in the order of the requests.
 
-    Attributes:
-        num_written: tokens in every row of `written`.
-        token: the next token of each row, already chosen, shape (batch,).
-        is_finished: rows whose end token is written, shape (batch,).
-        written: shape (batch, room), padding after the end.
-        cache: keys and values of all tokens before `token`.
+    A completion follows from the parameters, the configuration, the prompt, the request's item and the number
+    of the sample; batch size, order and neighbours only decide in which order the device adds, which may
+    change the last bit of a logit.
+
+    Args:
+        network: structure of the model; its precision is that of decoding.
+        weights: its parameters, made ready by `programs.prepare`.
+        requests: prompts.
+        config: how to choose tokens and when to stop.
+        end_token_ids: any of them ends a text.
+        batch_size: texts written side by side.
+        decode_text: the text of some ids; asked only where there are stop strings.
+        report: takes a line of progress now and then.
+
+    Raises:
+        ContractError: a prompt is empty, or too long for the model together with its completion.
+        DecodingError: the model's scores are not numbers.
     """
-
-    num_written: jax.Array
-    token: jax.Array
-    is_finished: jax.Array
-    written: jax.Array
-    cache: Cache
+    _check_lengths(requests, config.max_new_tokens, network.config.max_position_embeddings)
+    if not requests:
+        return []
+    batch = _Batch(network, weights, requests, config, end_token_ids, batch_size, decode_text)
+    num_reported = 0
+    while batch.has_work():
+        batch.refill()
+        batch.write()
+        if batch.num_done >= min(num_reported + batch_size, batch.num_texts):
+            num_reported = batch.num_done
+            report(f"decoded {num_reported}/{batch.num_texts} texts")
+    return batch.completions()
 
 
 def decode_greedily(
@@ -52,36 +101,22 @@ def decode_greedily(
     *,
     max_new_tokens: int,
     eos_token_id: int,
-    pad_token_id: int,
     batch_size: int,
     report: Callable[[str], None],
+    pad_token_id: int = 0,  # noqa: ARG001 - prompts need no padding token any more
 ) -> list[Completion]:
-    """Continue every prompt with the likeliest token until the end token or the limit.
-
-    Prompts of similar length are decoded together; the answers come back in the order of the prompts, and
-    none depends on its neighbours.
-
-    Raises:
-        ContractError: a prompt is empty, or too long for the model together with its completion.
-    """
-    _check_lengths(prompts, max_new_tokens, network.config.max_position_embeddings)
-    completions: dict[int, Completion] = {}
-    for indices in _batches(prompts, batch_size):
-        input_ids, num_padding = _pad_left([prompts[i] for i in indices], pad_token_id, batch_size)
-        written = _decode(
-            params,
-            input_ids,
-            num_padding,
-            jnp.int32(len(indices)),
-            jnp.int32(max_new_tokens),
-            jnp.int32(eos_token_id),
-            network=network,
-            room=bucket(max_new_tokens),
-        )
-        rows = np.asarray(written)[: len(indices), :max_new_tokens].tolist()
-        completions |= {i: _cut(row, eos_token_id) for i, row in zip(indices, rows, strict=True)}
-        report(f"decoded {len(completions)}/{len(prompts)} prompts")
-    return [completions[i] for i in range(len(prompts))]
+    """Continue every prompt once, with the likeliest tokens, up to one end token or the limit."""
+    completions = decode(
+        network,
+        programs.prepare(params, network=network),
+        [Request(prompt) for prompt in prompts],
+        config=DecodingConfig(max_new_tokens=max_new_tokens, precision=network.precision),
+        end_token_ids=[eos_token_id],
+        batch_size=batch_size,
+        decode_text=str,
+        report=report,
+    )
+    return [samples[0] for samples in completions]
 
 
 def bucket(length: int) -> int:
@@ -89,83 +124,226 @@ def bucket(length: int) -> int:
     return max(_SMALLEST_BUCKET, 1 << (length - 1).bit_length())
 
 
-@functools.partial(jax.jit, static_argnames=("network", "room"))
-def _decode(
-    params: Params,
-    input_ids: jax.Array,
-    num_padding: jax.Array,
-    num_rows: jax.Array,
-    max_new_tokens: jax.Array,
-    eos_token_id: jax.Array,
-    *,
-    network: Network,
-    room: int,
-) -> jax.Array:
-    """Return the tokens written after each prompt, shape (batch, room); rows from `num_rows` on are idle."""
-    decoder = network.bind(params)
-    batch_size, length = input_ids.shape
-    slots = jnp.arange(length + room)
-    is_real = slots >= num_padding[:, None]
+class _Text(NamedTuple):
+    """A text being written: which, and what it is so far."""
 
-    def next_token(ids: jax.Array, cache: Cache, slot: jax.Array | int) -> tuple[jax.Array, Cache]:
-        queries = slot + jnp.arange(ids.shape[1])
-        mask = is_real[:, None, :] & (slots <= queries[:, None])
-        positions = jnp.maximum(queries - num_padding[:, None], 0)
-        output = decoder.hidden(ids, positions=positions, mask=mask, cache=cache, slot=slot)
-        return jnp.argmax(decoder.logits(output.hidden[:, -1]), axis=-1), output.cache or cache
-
-    def is_going_on(loop: Loop) -> jax.Array:
-        return (loop.num_written < max_new_tokens) & ~jnp.all(loop.is_finished)
-
-    def write_and_go_on(loop: Loop) -> Loop:
-        token = jnp.where(loop.is_finished, eos_token_id, loop.token)
-        written = jax.lax.dynamic_update_slice(loop.written, token[:, None], (0, loop.num_written))
-        is_finished = loop.is_finished | (token == eos_token_id)
-        following, cache = next_token(token[:, None], loop.cache, length + loop.num_written)
-        return Loop(loop.num_written + 1, following, is_finished, written, cache)
-
-    token, cache = next_token(input_ids, network.new_cache(batch_size=batch_size, num_slots=length + room), 0)
-    is_idle = jnp.arange(batch_size) >= num_rows
-    written = jnp.zeros((batch_size, room), token.dtype)
-    start = Loop(jnp.int32(0), token, is_idle, written, cache)
-    return jax.lax.while_loop(is_going_on, write_and_go_on, start).written
+    request: int
+    sample: int
+    ids: list[int]
+    logprobs: list[float]
 
 
-def _batches(prompts: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
-    """Yield indices of prompts, the shortest first; one batch never spans two buckets."""
-    by_length = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
-    batch: list[int] = []
-    for i in by_length:
-        if batch and (len(batch) == batch_size or bucket(len(prompts[batch[0]])) != bucket(len(prompts[i]))):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+class _Waiting(NamedTuple):
+    """A text whose prompt is read and stands in row `source` of what was read last."""
+
+    source: int
+    request: int
+    sample: int
 
 
-def _pad_left(prompts: Sequence[Sequence[int]], pad: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """Return ids of shape (batch_size, bucket) and the padding of each row; idle rows are all padding."""
-    length = bucket(max(map(len, prompts)))
-    ids = np.full((batch_size, length), pad, np.int32)
-    num_padding = np.full(batch_size, length - 1, np.int32)  # an idle row still needs one token to look at
-    for row, prompt in enumerate(prompts):
-        num_padding[row] = length - len(prompt)
-        ids[row, num_padding[row] :] = prompt
-    return jnp.asarray(ids), jnp.asarray(num_padding)
+class _Batch:
+    """Rows of the device's batch, the texts in them, and those that wait."""
+
+    def __init__(
+        self,
+        network: Network,
+        weights: Weights,
+        requests: Sequence[Request],
+        config: DecodingConfig,
+        end_token_ids: Sequence[int],
+        batch_size: int,
+        decode_text: Decode,
+    ) -> None:
+        self._network, self._weights, self._requests, self._config = network, weights, requests, config
+        self._batch_size, self._decode_text = batch_size, decode_text
+        self._end_token_ids = frozenset(end_token_ids)
+        self._sampling = make_sampling(config, vocab_size=network.config.vocab_size)
+        self._num_started = max(1, batch_size // _STARTS_IN_A_BATCH)
+        self._groups = deque(_groups(requests, batch_size))
+        self._waiting: deque[_Waiting] = deque()
+        self._read: Read | None = None
+        self._texts: list[_Text | None] = [None] * batch_size
+        self._cache: Cache = programs.new_cache(network, batch_size=batch_size, num_slots=_SMALLEST_BUCKET)
+        self._done: dict[tuple[int, int], Completion] = {}
+
+    @property
+    def num_texts(self) -> int:
+        """Texts to write."""
+        return len(self._requests) * self._config.num_samples
+
+    @property
+    def num_done(self) -> int:
+        """Texts written."""
+        return len(self._done)
+
+    def has_work(self) -> bool:
+        """Return whether a text is not done yet."""
+        return self.num_done < self.num_texts
+
+    def completions(self) -> list[list[Completion]]:
+        """Return all texts by request and sample."""
+        samples = range(self._config.num_samples)
+        return [[self._done[index, sample] for sample in samples] for index in range(len(self._requests))]
+
+    def refill(self) -> None:
+        """Give idle rows the next texts, as long as there are both."""
+        while (free := self._free_rows()) and (self._waiting or self._groups):
+            if not self._waiting:
+                self._read_next_group()
+            count = min(len(free), len(self._waiting), self._num_started)
+            self._start(free[:count], [self._waiting.popleft() for _ in range(count)])
+
+    def write(self) -> None:
+        """Let the device write on, and take what it wrote into the texts."""
+        if len(self._free_rows()) == self._batch_size:
+            return
+        self._grow(self._last_slot() + 1)
+        cache, chosen, num_steps = programs.write(
+            self._weights, self._cache, self._rows(), self._limits(), self._sampling, network=self._network
+        )
+        self._cache = cache
+        count = int(num_steps)
+        tokens, logprobs = (np.asarray(values)[:count].T.tolist() for values in chosen)
+        for row, text in enumerate(self._texts):
+            if text is not None:
+                self._extend(row, text, tokens[row], logprobs[row])
+
+    def _read_next_group(self) -> None:
+        group = self._groups.popleft()
+        length = bucket(max(len(self._requests[index].ids) for index in group))
+        group_size = _group_size(length, self._batch_size)
+        ids = np.zeros((group_size, length), np.int32)
+        lengths = np.ones(group_size, np.int32)  # a row without a prompt needs a last token as well
+        for row, index in enumerate(group):
+            prompt = self._requests[index].ids
+            ids[row, : len(prompt)], lengths[row] = prompt, len(prompt)
+        self._read = programs.read(self._weights, ids, lengths, network=self._network)
+        samples = range(self._config.num_samples)
+        self._waiting.extend(
+            _Waiting(row, index, sample) for row, index in enumerate(group) for sample in samples
+        )
+
+    def _start(self, rows: Sequence[int], waiting: Sequence[_Waiting]) -> None:
+        """Put texts into idle rows and choose the first token of each."""
+        if self._read is None:
+            raise RuntimeError("no prompt was read")
+        source = np.zeros(self._num_started, np.int32)
+        target = np.full(self._num_started, self._batch_size, np.int32)  # outside
+        identity = np.zeros((self._num_started, _NUM_IDENTITY_WORDS), np.uint32)
+        for place, (row, one) in enumerate(zip(rows, waiting, strict=True)):
+            source[place], target[place] = one.source, row
+            identity[place] = _identity(self._requests[one.request], one.sample)
+        self._grow(self._read.cache[0].keys.shape[2])
+        self._cache = programs.place(self._cache, self._read.cache, source, target)
+        chosen = programs.choose_first(self._read.logits, source, identity, self._sampling)
+        tokens, logprobs = (np.asarray(values).tolist() for values in chosen)
+        for place, (row, one) in enumerate(zip(rows, waiting, strict=True)):
+            text = _Text(one.request, one.sample, [], [])
+            self._texts[row] = text
+            self._extend(row, text, [tokens[place]], [logprobs[place]])
+
+    def _extend(self, row: int, text: _Text, tokens: list[int], logprobs: list[float]) -> None:
+        """Take new tokens into a text; if one of them ends it, the row is free."""
+        ends = (place for place, token in enumerate(tokens, start=1) if token in self._end_token_ids)
+        room = self._config.max_new_tokens - len(text.ids)
+        count = min(next(ends, len(tokens)), room)
+        text.ids.extend(tokens[:count])
+        text.logprobs.extend(logprobs[:count])
+        if not all(map(math.isfinite, text.logprobs[-count:])):
+            raise DecodingError(
+                f"the scores after prompt {text.request} are not numbers within {len(text.ids)} tokens:"
+                " is the model sound?"
+            )
+        if completion := self._completion(text):
+            self._done[text.request, text.sample] = completion
+            self._texts[row] = None
+
+    def _completion(self, text: _Text) -> Completion | None:
+        count = num_tokens_to_stop(text.ids, self._config.stop, self._decode_text)
+        if count is not None:
+            return Completion(text.ids[:count], text.logprobs[:count], "stop")
+        if text.ids[-1] in self._end_token_ids:
+            return Completion(text.ids, text.logprobs, "eos")
+        if len(text.ids) >= self._config.max_new_tokens:
+            return Completion(text.ids, text.logprobs, "length")
+        return None
+
+    def _free_rows(self) -> list[int]:
+        return [row for row, text in enumerate(self._texts) if text is None]
+
+    def _slot(self, text: _Text) -> int:
+        return len(self._requests[text.request].ids) + len(text.ids) - 1
+
+    def _last_slot(self) -> int:
+        return max(self._slot(text) for text in self._texts if text is not None)
+
+    def _grow(self, num_slots: int) -> None:
+        if num_slots > self._cache[0].keys.shape[2]:
+            room = min(self._config.max_new_tokens, programs.MAX_STEPS)
+            self._cache = programs.grow(self._cache, num_slots=bucket(num_slots - 1 + room))
+
+    def _rows(self) -> Rows:
+        size = self._batch_size
+        rows = Rows(
+            token=np.zeros(size, np.int32),
+            slot=np.zeros(size, np.int32),
+            num_written=np.zeros(size, np.int32),
+            identity=np.zeros((size, _NUM_IDENTITY_WORDS), np.uint32),
+            is_idle=np.ones(size, bool),
+        )
+        for row, text in enumerate(self._texts):
+            if text is not None:
+                rows.token[row], rows.slot[row] = text.ids[-1], self._slot(text)
+                rows.num_written[row], rows.is_idle[row] = len(text.ids), False
+                rows.identity[row] = _identity(self._requests[text.request], text.sample)
+        return rows
+
+    def _limits(self) -> Limits:
+        num_idle = len(self._free_rows())
+        has_more = bool(self._waiting or self._groups)
+        refill = max(1, self._batch_size // _REFILLS_IN_A_BATCH)
+        wanted = min(num_idle + refill, self._batch_size) if has_more else self._batch_size
+        room = self._cache[0].keys.shape[2] - self._last_slot()
+        most = _STEPS_BETWEEN_STOPS if self._config.stop else programs.MAX_STEPS
+        ends = sorted(self._end_token_ids)
+        padded = ends + [-1] * (-len(ends) % _NUM_END_TOKENS)
+        return Limits(
+            np.array(padded or [-1] * _NUM_END_TOKENS, np.int32),
+            np.int32(self._config.max_new_tokens),
+            np.int32(min(room, most)),
+            np.int32(wanted),
+        )
 
 
-def _cut(row: list[int], eos_token_id: int) -> Completion:
-    if eos_token_id in row:
-        return Completion(row[: row.index(eos_token_id) + 1], "eos")
-    return Completion(row, "length")
+def _groups(requests: Sequence[Request], batch_size: int) -> Iterator[list[int]]:
+    """Yield indices of requests to be read together, the shortest first; no group spans two buckets."""
+    by_length = sorted(range(len(requests)), key=lambda index: (len(requests[index].ids), index))
+    group: list[int] = []
+    for index in by_length:
+        length = bucket(len(requests[index].ids))
+        is_full = len(group) == _group_size(length, batch_size)
+        if group and (is_full or bucket(len(requests[group[0]].ids)) != length):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
 
 
-def _check_lengths(prompts: Sequence[Sequence[int]], max_new_tokens: int, limit: int) -> None:
-    for index, prompt in enumerate(prompts):
-        if not prompt:
+def _group_size(length: int, batch_size: int) -> int:
+    """Return how many prompts of a bucket are read together."""
+    return max(1, min(batch_size, _MAX_TOKENS_READ // length))
+
+
+def _identity(request: Request, sample: int) -> tuple[int, int, int]:
+    return request.item >> 32, request.item & 0xFFFFFFFF, sample
+
+
+def _check_lengths(requests: Sequence[Request], max_new_tokens: int, limit: int) -> None:
+    for index, request in enumerate(requests):
+        if not request.ids:
             raise ContractError(f"prompt {index} has no token")
-    longest = max(map(len, prompts), default=0)
+    longest = max((len(request.ids) for request in requests), default=0)
     if longest + max_new_tokens > limit:
         raise ContractError(
             f"the longest prompt has {longest} tokens, which with max_new_tokens {max_new_tokens} is more"

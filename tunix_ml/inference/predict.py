@@ -1,23 +1,29 @@
 """Predictions: a run's model asked every question of its dataset's evaluation set."""
 
+import json
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tunix_ml.contracts.canonical import record_digest, set_digest, sha256_hex
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig, Prediction, PredictionsMeta
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
-from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
+from tunix_ml.datasets.evaluation_set import EvaluationItem, EvaluationSet, load_evaluation_set
 from tunix_ml.exports.templates import template
 from tunix_ml.exports.tokenize import encode_prompt
-from tunix_ml.exports.tokenizer import load_tokenizer
-from tunix_ml.inference.decode import decode_greedily
-from tunix_ml.modeling.huggingface import load_model
+from tunix_ml.exports.tokenizer import Tokenizer, load_tokenizer
+from tunix_ml.inference.decode import Completion, Request, decode
+from tunix_ml.inference.programs import Weights, prepare
+from tunix_ml.inference.stops import cut_after_stop
+from tunix_ml.modeling.decoder import Network
+from tunix_ml.modeling.huggingface import GENERATION_CONFIG_FILE, load_model
+from tunix_ml.parquet import write_table
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import CorruptArtifact, NotPublished, RunDirectory, Snapshot, Store
 from tunix_ml.training.devices import describe_device, find_device
@@ -34,8 +40,9 @@ def predict(*, store: Store, run_id: str, config: PredictConfig, report: Report)
         CorruptArtifact: the model is not the one that the run recorded.
         DeviceNotFound: the device asked for is not on this machine.
         ContractError: a prompt does not fit the model together with max_new_tokens.
+        DecodingError: the model's scores are not numbers.
     """
-    device = find_device(config.predict_device)
+    device = find_device(config.predict_device, index=config.predict_device_index)
     run = store.run(run_id)
     identity = _read_identity(run)
     model = _resolve_model(run)
@@ -45,14 +52,21 @@ def predict(*, store: Store, run_id: str, config: PredictConfig, report: Report)
     report(f"asking {run_id} the {len(items.items)} items of {items.name} on {describe_device(device)}")
     start = time.perf_counter()
     with jax.default_device(device):
-        predictions = _ask(model, items, identity, config, report)
+        answers = _ask(model.path, items, identity, config, report)
     meta = _describe(
-        predictions,
+        answers,
         PredictionsContext(identity=identity, model=model, items=items, config=config),
         decode_time_s=time.perf_counter() - start,
         device=describe_device(device),
     )
-    return _publish(run, meta, predictions)
+    return _publish(run, meta, answers.predictions)
+
+
+class Answers(NamedTuple):
+    """The predictions by item and sample, and the tokens that could end them."""
+
+    predictions: list[Prediction]
+    end_token_ids: list[int]
 
 
 class PredictionsContext(NamedTuple):
@@ -85,41 +99,86 @@ def _resolve_model(run: RunDirectory) -> Snapshot:
     return model
 
 
+def end_token_ids(folder: Path, tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens that end a text: the tokenizer's, and those of a model folder's generation settings.
+
+    Models that were taught to chat name several there, of which the tokenizer knows one.
+    """
+    path = folder / GENERATION_CONFIG_FILE
+    named = json.loads(path.read_bytes()).get("eos_token_id") if path.exists() else None
+    if named is None:
+        named = []
+    return sorted({tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])})
+
+
 def _ask(
-    model: Snapshot, items: EvaluationSet, identity: RunIdentity, config: PredictConfig, report: Report
-) -> list[Prediction]:
-    loaded, tokenizer = load_model(model.path), load_tokenizer(model.path)
+    folder: Path, items: EvaluationSet, identity: RunIdentity, config: PredictConfig, report: Report
+) -> Answers:
+    tokenizer = load_tokenizer(folder)
+    network, weights = _load(folder, config)
+    ends = end_token_ids(folder, tokenizer)
     prompts = [template(identity.template).prompt_text(item.prompt) for item in items.items]
-    prompt_ids = [encode_prompt(tokenizer, prompt) for prompt in prompts]
-    completions = decode_greedily(
-        loaded.network,
-        loaded.params,
-        prompt_ids,
-        max_new_tokens=config.max_new_tokens,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+    requests = [
+        Request(encode_prompt(tokenizer, prompt), _item_number(item.item_id))
+        for item, prompt in zip(items.items, prompts, strict=True)
+    ]
+    texts = decode(
+        network,
+        weights,
+        requests,
+        config=config,
+        end_token_ids=ends,
         batch_size=config.decode_batch_size,
+        decode_text=tokenizer.decode,
         report=report,
     )
-    answers = zip(items.items, prompts, prompt_ids, completions, strict=True)
-    return [
-        Prediction(
-            item_id=item.item_id,
-            prompt=prompt,
-            prompt_digest=sha256_hex(prompt.encode()),
-            text=tokenizer.decode(completion.ids),
-            num_prompt_tokens=len(ids),
-            num_new_tokens=len(completion.ids),
-            finish_reason=completion.finish_reason,
-        )
-        for item, prompt, ids, completion in answers
+    predictions = [
+        _prediction(item, prompt, request, sample, completion, config.stop, tokenizer)
+        for item, prompt, request, samples in zip(items.items, prompts, requests, texts, strict=True)
+        for sample, completion in enumerate(samples)
     ]
+    return Answers(predictions, ends)
+
+
+def _load(folder: Path, config: PredictConfig) -> tuple[Network, Weights]:
+    """Return a model made ready for decoding; what was read is let go."""
+    loaded = load_model(folder)
+    network = replace(loaded.network, precision=config.precision)
+    return network, prepare(loaded.params, network=network)
+
+
+def _item_number(item_id: str) -> int:
+    """Return the number by which an item's samples are drawn, wherever it stands among others."""
+    return int(sha256_hex(item_id.encode())[:16], 16)
+
+
+def _prediction(
+    item: EvaluationItem,
+    prompt: str,
+    request: Request,
+    sample: int,
+    completion: Completion,
+    stop: Sequence[str],
+    tokenizer: Tokenizer,
+) -> Prediction:
+    return Prediction(
+        item_id=item.item_id,
+        sample_index=sample,
+        prompt=prompt,
+        prompt_digest=sha256_hex(prompt.encode()),
+        text=cut_after_stop(tokenizer.decode(completion.ids), stop),
+        num_prompt_tokens=len(request.ids),
+        num_new_tokens=len(completion.ids),
+        logprob=math.fsum(completion.logprobs),
+        finish_reason=completion.finish_reason,
+    )
 
 
 def _describe(
-    predictions: Sequence[Prediction], made_from: PredictionsContext, *, decode_time_s: float, device: str
+    answers: Answers, made_from: PredictionsContext, *, decode_time_s: float, device: str
 ) -> PredictionsMeta:
     identity, model, items, config = made_from
+    predictions = answers.predictions
     num_new_tokens = sum(prediction.num_new_tokens for prediction in predictions)
     return PredictionsMeta(
         run_id=identity.run_id(),
@@ -129,8 +188,9 @@ def _describe(
         model_digest=model.digest,
         template=identity.template,
         template_digest=template(identity.template).digest(),
-        max_new_tokens=config.max_new_tokens,
-        num_items=len(predictions),
+        decoding=config.decoding(),
+        end_token_ids=answers.end_token_ids,
+        num_items=len(items.items),
         num_length_stops=sum(prediction.finish_reason == "length" for prediction in predictions),
         decode_time_s=decode_time_s,
         new_tokens_per_second=num_new_tokens / decode_time_s,
@@ -139,21 +199,25 @@ def _describe(
 
 
 def _publish(run: RunDirectory, meta: PredictionsMeta, predictions: Sequence[Prediction]) -> Snapshot:
-    """Publish the answers; how long they took and where does not change their digest."""
+    """Publish the answers.
+
+    How long they took and where does not change their digest, nor do the log-probabilities: their last bits
+    depend on the order in which a device adds.
+    """
     parents = {
         "model": meta.model_digest,
         "evaluation_set": meta.evaluation_set_digest,
         "dataset": meta.dataset_digest,
     }
     records = [msgspec.to_builtins(prediction) for prediction in predictions]
-    decoding = {"decoding": meta.decoding, "max_new_tokens": meta.max_new_tokens, **parents}
-    digest = record_digest([set_digest(map(record_digest, records)), meta.template_digest, decoding])
+    written = [{name: record[name] for name in record if name != "logprob"} for record in records]
+    made_with = {**meta.decoding.model_dump(mode="json"), "end_token_ids": meta.end_token_ids, **parents}
+    digest = record_digest([set_digest(map(record_digest, written)), meta.template_digest, made_with])
     slot = run.slot(f"predictions/{meta.evaluation_set}")
     with slot.publish(content_digest=digest, parents=parents, code_version=code_version()) as draft:
         lines = msgspec.json.Encoder().encode_lines(predictions)
         (draft.path / "predictions.jsonl").write_bytes(lines)
-        table = pa.Table.from_pylist(records, schema=PREDICTIONS_SCHEMA)
-        pq.write_table(table, draft.path / "predictions.parquet", write_page_checksum=True)
+        write_table(PREDICTIONS_SCHEMA.table(records), draft.path / "predictions.parquet")
         (draft.path / "predictions_meta.json").write_bytes(meta.to_json())
     return draft.snapshot
 

@@ -26,16 +26,32 @@ METRICS: dict[str, Any] = {
 }
 
 
-def changed(value: Any) -> Any:
-    """Return another valid value of the same kind."""
+OTHER_CHOICES: dict[str, Any] = {
+    "template": "answer_only",
+    "base_model_digest": "e" * 64,
+    "engine": "torch",
+    "precision": "bfloat16",
+    "optimizer": "lion",
+    "schedule": "linear",
+    "dropout": 0.1,
+    "max_steps": 7,
+    "max_examples": 7,
+    "smoke_steps": 7,
+}
+
+
+def changed(name: str, value: Any) -> Any:
+    """Return another valid value of a field."""
+    if name in OTHER_CHOICES:
+        return OTHER_CHOICES[name]
     if isinstance(value, str):
-        return "answer_only" if value == "reasoning_tags" else f"x{value[1:]}"
+        return f"x{value[1:]}"
     return value * 2 or 1 if isinstance(value, int) else value * 0.5
 
 
 @pytest.mark.parametrize("name", [name for name in RunIdentity.model_fields if name != "train"])
 def test_the_fingerprint_changes_with_each_field_of_the_identity(name: str) -> None:
-    other = RunIdentity(**IDENTITY | {name: changed(IDENTITY[name])})
+    other = RunIdentity(**IDENTITY | {name: changed(name, IDENTITY.get(name))})
 
     assert other.fingerprint() != RunIdentity(**IDENTITY).fingerprint()
 
@@ -43,11 +59,21 @@ def test_the_fingerprint_changes_with_each_field_of_the_identity(name: str) -> N
 @pytest.mark.parametrize("name", TrainConfig.model_fields)
 def test_the_fingerprint_changes_with_each_field_of_the_recipe(name: str) -> None:
     train = TrainConfig()
-    other = TrainConfig(**train.model_dump() | {name: changed(getattr(train, name))})
+    other = TrainConfig(**train.model_dump() | {name: changed(name, getattr(train, name))})
 
     fingerprints = {RunIdentity(**IDENTITY | {"train": config}).fingerprint() for config in (train, other)}
 
     assert len(fingerprints) == 2
+
+
+def test_a_base_model_counts_by_its_content_and_not_by_where_it_lies() -> None:
+    base = {"base_model_digest": "e" * 64}
+    here, there = (
+        RunIdentity(**IDENTITY | base | {"train": TrainConfig(base_model=folder)}) for folder in ("a", "b")
+    )
+
+    assert here.fingerprint() == there.fingerprint()
+    assert here.fingerprint() != RunIdentity(**IDENTITY).fingerprint()
 
 
 def test_the_fingerprint_is_the_same_for_the_same_identity_read_again() -> None:

@@ -139,6 +139,28 @@ def test_only_the_first_items_count_where_only_they_were_asked(
     assert report.evaluation_set_digest == asked.digest
 
 
+def test_an_item_with_samples_counts_once_with_their_mean(
+    store: Store, finished_run: Finish, tampered: Tamper
+) -> None:
+    def add_wrong_samples(folder: Path) -> None:
+        rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_bytes().splitlines()]
+        wrong = [{**row, "sample_index": 1, "text": "<answer>-987654</answer>"} for row in rows]
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows + wrong)
+        (folder / "predictions.jsonl").write_text(lines)
+        edit_meta(decoding={"temperature": 1.0, "num_samples": 2})(folder)
+
+    run = finished_run()  # six of the eight first samples are right
+    tampered(predictions_slot(run, TEST_SET), add_wrong_samples)
+
+    snapshot = evaluate(store, run.run_id, TEST_SET)
+    report = EvalReport.read(snapshot.file("eval.json"))
+
+    assert (report.n_items, report.num_samples, report.primary_score) == (8, 2, 3 / 8)
+    assert report.metrics["answer_correctness"].n == 8
+    assert [row["answer_correctness"] for row in items_of(snapshot)] == [0.5] * 6 + [0.0] * 2
+    assert "8 of 8 items have all 2 predictions, whose mean counts" in snapshot.file("README.md").read_text()
+
+
 # What a report rests on
 
 

@@ -12,8 +12,10 @@ ITEM = EvaluationItem("a", "What is 2 + 3?", "5", ("2 + 3 = 5.",), "sums")
 WHOLE = "<reasoning>\n2 + 3 = 5.\n</reasoning>\n<answer>5</answer>"
 
 
-def write(text: str, *, item_id: str = "a", finish_reason: FinishReason = "eos") -> Prediction:
-    return Prediction(item_id, "What is 2 + 3?\n", "", text, 9, 9, finish_reason)
+def write(
+    text: str, *, item_id: str = "a", sample_index: int = 0, finish_reason: FinishReason = "eos"
+) -> Prediction:
+    return Prediction(item_id, sample_index, "What is 2 + 3?\n", "", text, 9, 9, -1.5, finish_reason)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,31 @@ def test_a_prediction_for_what_was_not_asked_is_refused() -> None:
 def test_two_predictions_for_one_item_are_refused() -> None:
     with pytest.raises(PredictionMismatch, match="there are two predictions for item 'a'"):
         score_items([ITEM], [write(WHOLE), write(WHOLE)], TAGS)
+
+
+def test_an_item_with_samples_scores_their_mean_and_shows_the_first() -> None:
+    wrong, cut = WHOLE.replace(">5<", ">6<"), "<reasoning>\n2 + 3 = 5."
+    samples = [write(wrong), write(WHOLE, sample_index=1), write(WHOLE, sample_index=2)]
+    samples.append(write(cut, sample_index=3, finish_reason="length"))
+
+    (score,) = score_items([ITEM], samples[::-1], TAGS, num_samples=4)
+
+    assert (score.answer_correctness, score.format_valid, score.hit_max_new_tokens) == (0.5, 0.75, 0.25)
+    assert (score.status, score.extracted, score.text) == ("scored", "6", wrong)
+
+
+def test_an_item_that_lacks_a_sample_has_no_score() -> None:
+    (score,) = score_items([ITEM], [write(WHOLE), write(WHOLE, sample_index=2)], TAGS, num_samples=3)
+
+    assert (score.status, score.answer_correctness) == ("missing", None)
+
+
+@pytest.mark.parametrize(
+    ("sample_index", "message"),
+    [(2, "a sample 2 of item 'a', not asked for"), (0, "two predictions for item 'a', sample 0")],
+)
+def test_a_sample_that_was_not_asked_for_is_refused(sample_index: int, message: str) -> None:
+    samples = [write(WHOLE), write(WHOLE, sample_index=sample_index)]
+
+    with pytest.raises(PredictionMismatch, match=message):
+        score_items([ITEM], samples, TAGS, num_samples=2)

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tunix_ml.contracts.export import ExportConfig
-from tunix_ml.contracts.token_rows import (
+from tunix_ml.contracts.tokens import (
     TOKENIZED_EXAMPLES_SCHEMA,
     TOKENS_SCHEMA,
     Layout,

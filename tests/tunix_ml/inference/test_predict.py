@@ -1,5 +1,8 @@
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
@@ -10,7 +13,8 @@ from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig, Prediction, PredictionsMeta
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
-from tunix_ml.inference.predict import predict
+from tunix_ml.exports.tokenizer import load_tokenizer, train_bpe
+from tunix_ml.inference.predict import end_token_ids, predict
 from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
 from tunix_ml.training.loop import train
 
@@ -50,7 +54,7 @@ def test_the_table_holds_what_the_lines_hold(sums: Store, record: CheckpointReco
     snapshot = ask(sums, record.run_id)
 
     table = pq.read_table(snapshot.file("predictions.parquet"))
-    assert table.schema.equals(PREDICTIONS_SCHEMA)
+    assert table.schema.equals(PREDICTIONS_SCHEMA.arrow())
     assert table.to_pylist() == [msgspec.to_builtins(prediction) for prediction in read(snapshot)]
 
 
@@ -77,6 +81,47 @@ def test_the_same_question_twice_is_one_content(sums: Store, record: CheckpointR
 
     assert first.digest == again.digest == in_small_batches.digest
     assert shorter.digest != first.digest
+
+
+def test_drawn_samples_follow_from_item_and_seed_alone(sums: Store, record: CheckpointRecord) -> None:
+    drawn = {**CONFIG.model_dump(), "temperature": 1.0, "num_samples": 2, "seed": 3}
+    snapshot = ask(sums, record.run_id, PredictConfig(**drawn))
+    of_three = ask(sums, record.run_id, PredictConfig(**{**drawn, "max_items": 3, "decode_batch_size": 2}))
+    other_seed = ask(sums, record.run_id, PredictConfig(**{**drawn, "seed": 4}))
+
+    rows = read(snapshot)
+    assert [row.sample_index for row in rows] == [0, 1] * (len(rows) // 2)
+    assert [row.text for row in read(of_three)] == [row.text for row in rows[:6]]
+    assert len({row.text for row in rows}) > len(rows) // 2
+    assert other_seed.digest != snapshot.digest
+    assert all(math.isfinite(row.logprob) and row.logprob < 0 for row in rows)
+
+
+def test_every_setting_of_decoding_is_recorded(sums: Store, record: CheckpointRecord) -> None:
+    config = CONFIG.model_copy(update={"stop": ["="], "precision": "bfloat16"})
+    snapshot = ask(sums, record.run_id, config)
+
+    meta = PredictionsMeta.read(snapshot.file("predictions_meta.json"))
+    assert meta.decoding == config.decoding()
+    assert meta.end_token_ids == [
+        load_tokenizer(sums.run(record.run_id).slot("model").resolve().path).eos_token_id
+    ]
+    assert all(row.text.endswith("=") for row in read(snapshot) if row.finish_reason == "stop")
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [({"eos_token_id": [9, 2, 4]}, [2, 4, 9]), ({"eos_token_id": 5}, [2, 5]), ({}, [2]), (None, [2])],
+)
+def test_a_text_may_end_with_any_end_token_of_tokenizer_and_model(
+    tmp_path: Path, settings: dict[str, Any] | None, found: list[int]
+) -> None:
+    tokenizer = train_bpe(["2 + 2 = 4"], vocab_size=300)
+    if settings is not None:
+        (tmp_path / "generation_config.json").write_text(json.dumps(settings))
+
+    assert tokenizer.eos_token_id == 2
+    assert end_token_ids(tmp_path, tokenizer) == found
 
 
 def test_fewer_items_are_the_first_by_id_and_another_evaluation_set(

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,7 +23,7 @@ ROW: dict[str, Any] = {
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     def write_rows(*rows: dict[str, Any]) -> Path:
-        table = pa.Table.from_pylist(list(rows), schema=TOKENS_SCHEMA)
+        table = TOKENS_SCHEMA.table(list(rows))
         pq.write_table(table, tmp_path / "tokens.parquet", write_page_checksum=True)
         return tmp_path / "tokens.parquet"
 
