@@ -1,6 +1,7 @@
 """Attention of queries to keys they may see: grouped heads, bounded scores, sliding windows."""
 
 import functools
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ _MASKED = -1e30
 _QUERY_BLOCK = 64
 _MAX_QUERY_BLOCKS = 8
 _CUDNN_HEAD_DIMS = range(8, 129, 8)
+_FUSED_TOLERANCE = 4 / 128  # operands have eight bits, and weights are rounded in another place
 
 
 class _Settings(NamedTuple):
@@ -74,7 +76,7 @@ def attend_causally(
     if window is not None and window < length:
         distance = jnp.arange(length)[:, None] - jnp.arange(length)
         mask = mask & (distance < window)
-    if precision == "bfloat16" and softcap is None and head_dim in _CUDNN_HEAD_DIMS and _has_cudnn():
+    if precision == "bfloat16" and softcap is None and head_dim in _CUDNN_HEAD_DIMS and _has_cudnn(head_dim):
         return attend_fused(q, k, v, mask, scale=scale, implementation="cudnn")
     return _attend_in_blocks(q, k, v, mask, _Settings(scale, softcap, precision), window)
 
@@ -128,8 +130,41 @@ def attend_fused(
     return mixed[:, :length].swapaxes(1, 2).astype(q.dtype)
 
 
-def _has_cudnn() -> bool:
-    return "cuda" in get_backend().platform_version
+def is_exact(implementation: Literal["xla", "cudnn"], head_dim: int) -> bool:
+    """Return whether `attend_fused` runs here and gives the values and gradients of `attend`.
+
+    A fused kernel depends on driver, library and card: it is asked once before anything rests on it.
+
+    Args:
+        implementation: as for `attend_fused`.
+        head_dim: width of the heads asked about.
+    """
+    with jax.ensure_compile_time_eval():
+        keys = jax.random.split(jax.random.key(0), 3)
+        q, k, v = (
+            jax.random.normal(key, (2, heads, 64, head_dim))
+            for key, heads in zip(keys, (4, 2, 2), strict=True)
+        )
+        mask = jnp.tril(jnp.ones((2, 1, 64, 64), bool)).at[:, :, 32:, :32].set(False)  # two examples in a row
+        fused = functools.partial(attend_fused, mask=mask, scale=0.1, implementation=implementation)
+        plain = functools.partial(attend, mask=mask, scale=0.1, precision="bfloat16")
+        try:
+            pairs = zip(_with_gradients(fused, q, k, v), _with_gradients(plain, q, k, v), strict=True)
+            return all(
+                bool(jnp.allclose(x, y, atol=_FUSED_TOLERANCE * jnp.max(jnp.abs(y)))) for x, y in pairs
+            )
+        except (RuntimeError, ValueError, NotImplementedError):  # what JAX raises for a kernel it cannot have
+            return False
+
+
+def _with_gradients(attention: Callable[..., jax.Array], *operands: jax.Array) -> tuple[jax.Array, ...]:
+    mixed, backward = jax.vjp(attention, *operands)
+    return (mixed, *backward(jnp.ones_like(mixed)))
+
+
+@functools.cache
+def _has_cudnn(head_dim: int) -> bool:
+    return "cuda" in get_backend().platform_version and is_exact("cudnn", head_dim)
 
 
 def _attend_in_blocks(

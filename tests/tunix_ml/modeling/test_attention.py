@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tunix_ml.modeling.attention import attend, attend_causally, attend_fused
+from tunix_ml.modeling.attention import attend, attend_causally, attend_fused, is_exact
 
 LENGTH = 141  # three blocks of queries
 SCALE = 0.3
@@ -107,3 +107,14 @@ def test_one_query_may_meet_many_slots() -> None:
     last = attend(Q[:, :, -1:], K, V, MASK[:, :, -1:], scale=SCALE)
 
     np.testing.assert_allclose(last, all_at_once[:, :, -1:], atol=1e-6)
+
+
+def test_a_fused_kernel_is_used_only_where_it_runs_and_agrees() -> None:
+    assert is_exact("xla", 16)
+    assert not is_exact("cudnn", 16)  # there is none for a CPU
+
+
+def test_a_fused_kernel_is_asked_about_in_the_middle_of_a_compilation() -> None:
+    answer = jax.jit(lambda x: x + is_exact("xla", 16))(1)
+
+    assert answer == 2
