@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+
 from tunix_ml.benchmark.workload import Workload
 from tunix_ml.contracts.benchmark import BenchmarkConfig
+from tunix_ml.contracts.prediction import DecodingConfig
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
-from tunix_ml.inference.decode import decode_greedily
+from tunix_ml.inference.decode import Request, decode
+from tunix_ml.inference.programs import prepare
 from tunix_ml.modeling.decoder import Network
 from tunix_ml.modeling.huggingface import save_model
 from tunix_ml.training.placement import Placement
 from tunix_ml.training.step import StepMetrics, compile_steps, init_state
-
-_NO_TOKEN = -1
 
 
 class Turn(NamedTuple):
@@ -63,17 +65,19 @@ class EngineSide:
         return int(stats.get("peak_bytes_in_use", on_host))
 
     def decode(self) -> float:
-        """Continue all prompts greedily, and return the wall seconds."""
+        """Continue all prompts greedily to the limit, and return the wall seconds."""
         config = self.config
+        weights = prepare(self.state.params, network=self.network)
+        jax.block_until_ready(weights)  # type: ignore[no-untyped-call]
         start = time.perf_counter()
-        decode_greedily(
+        decode(
             self.network,
-            self.state.params,
-            self.prompts,
-            max_new_tokens=config.max_new_tokens,
-            eos_token_id=_NO_TOKEN,
-            pad_token_id=0,
+            weights,
+            [Request(prompt) for prompt in self.prompts],
+            config=DecodingConfig(max_new_tokens=config.max_new_tokens, precision=config.precision),
+            end_token_ids=(),
             batch_size=config.num_prompts,
+            decode_text=str,
             report=lambda _: None,
         )
         return time.perf_counter() - start

@@ -1,5 +1,6 @@
 """The models that are timed: three by name, any other by its `config.json`."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from tunix_ml.contracts.benchmark import BenchmarkConfig
 from tunix_ml.modeling.config import ModelConfig
 from tunix_ml.modeling.config_json import from_huggingface
 from tunix_ml.modeling.decoder import Network
+from tunix_ml.training.plan import remats
 
 _CONFIG_FILE = "config.json"
-_DEEP = 8  # as in training.plan
 _GPT2: dict[str, Any] = {"model_type": "gpt2", "n_positions": 1024}
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -42,8 +43,8 @@ def model_shape(name: str) -> ModelConfig:
 
 def network_of(shape: ModelConfig, config: BenchmarkConfig) -> Network:
     """Return the decoder that is timed, as a run would train it."""
-    is_remat = shape.num_hidden_layers >= _DEEP if config.remat == "auto" else config.remat == "on"
-    return Network(shape, precision=config.precision, remat=is_remat)
+    network = Network(shape, precision=config.precision)
+    return dataclasses.replace(network, remat=remats(network, config.remat))
 
 
 def _values(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tunix_ml.inference import programs
 from tunix_ml.inference.programs import Limits, Read, Rows, Weights
 from tunix_ml.inference.sampling import make_sampling
 from tunix_ml.inference.stops import Decode, num_tokens_to_stop
-from tunix_ml.modeling.decoder import Cache, Network, Params
+from tunix_ml.modeling.decoder import Cache, Network
 
 _SMALLEST_BUCKET = 16
 _MAX_TOKENS_READ = 4096  # together: more would not be faster, and scores take memory by its square
@@ -92,31 +92,6 @@ def decode(
             num_reported = batch.num_done
             report(f"decoded {num_reported}/{batch.num_texts} texts")
     return batch.completions()
-
-
-def decode_greedily(
-    network: Network,
-    params: Params,
-    prompts: Sequence[Sequence[int]],
-    *,
-    max_new_tokens: int,
-    eos_token_id: int,
-    batch_size: int,
-    report: Callable[[str], None],
-    pad_token_id: int = 0,  # noqa: ARG001 - prompts need no padding token any more
-) -> list[Completion]:
-    """Continue every prompt once, with the likeliest tokens, up to one end token or the limit."""
-    completions = decode(
-        network,
-        programs.prepare(params, network=network),
-        [Request(prompt) for prompt in prompts],
-        config=DecodingConfig(max_new_tokens=max_new_tokens, precision=network.precision),
-        end_token_ids=[eos_token_id],
-        batch_size=batch_size,
-        decode_text=str,
-        report=report,
-    )
-    return [samples[0] for samples in completions]
 
 
 def bucket(length: int) -> int:

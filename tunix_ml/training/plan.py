@@ -64,8 +64,12 @@ def network_of(
     _check_base(config, base)
     shape = _fresh_shape(config, manifest) if base is None else _fitting(base, manifest)
     network = Network(shape, precision=config.precision, activations=_activations(config, platform))
-    is_remat = network.is_deep if remat == "auto" else remat == "on"
-    return _with_adapters(dataclasses.replace(network, remat=is_remat), config)
+    return _with_adapters(dataclasses.replace(network, remat=remats(network, remat)), config)
+
+
+def remats(network: Network, remat: Literal["auto", "on", "off"]) -> bool:
+    """Return whether a network's activations are computed again in the gradient: if asked, in deep ones."""
+    return network.is_deep if remat == "auto" else remat == "on"
 
 
 def _activations(config: TrainConfig, platform: str) -> Precision:

@@ -8,7 +8,7 @@ import pytest
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.prediction import DecodingConfig
-from tunix_ml.inference.decode import Completion, DecodingError, Request, bucket, decode, decode_greedily
+from tunix_ml.inference.decode import Completion, DecodingError, Request, bucket, decode
 from tunix_ml.inference.programs import prepare
 from tunix_ml.modeling.config import ModelConfig
 from tunix_ml.modeling.decoder import Network, Params, segment_mask
@@ -132,14 +132,6 @@ def test_half_precision_decodes_with_a_half_precision_cache(params: Params) -> N
     assert half != full
     for (one,), (other,) in zip(half, full, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=0.1)
-
-
-def test_decoding_greedily_is_decoding_without_a_temperature(params: Params) -> None:
-    completions = decode_greedily(
-        NETWORK, params, PROMPTS, max_new_tokens=12, eos_token_id=30, batch_size=4, report=[].append
-    )
-
-    assert [[completion] for completion in completions] == write(params)
 
 
 # Independent of batch, order and neighbours
