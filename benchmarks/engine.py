@@ -14,15 +14,12 @@ from tunix_ml.benchmark.measure import measure
 from tunix_ml.benchmark.publish import markdown, rows_of
 from tunix_ml.contracts.benchmark import BenchmarkConfig
 from tunix_ml.training.devices import configure_process
-
-HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # as Dagster's workers have it
+from tunix_ml.worker import restart_with_worker_environment
 
 
 def main() -> None:
     """Run one benchmark and write its table."""
-    name, value = HUGE_PAGES
-    if name not in os.environ:  # it is read when a process starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, name: value})  # noqa: S606
+    restart_with_worker_environment()
     config = BenchmarkConfig.model_validate_strings(dict(word.split("=", 1) for word in sys.argv[1:]))
     configure_process(home=Path(os.environ.get("TUNIX_HOME", ".tunix")).resolve(), device=config.device)
     report = measure(config, lambda line: sys.stderr.write(line + "\n"))

@@ -11,14 +11,8 @@ from typing import Any
 import dagster as dg
 
 from tunix_ml.store import Store
-from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE
+from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE, WORKER_ENVIRONMENT
 
-WORKER_ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # XLA takes and frees hundreds of megabytes in a step
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "PYTHONUNBUFFERED": "1",
-}
 _TERMINATION_TIMEOUT_S = 300.0  # a step and a checkpoint of a large model fit into it
 
 

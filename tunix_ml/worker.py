@@ -21,6 +21,12 @@ from tunix_ml.contracts.base import TunixError
 
 FAILURE_VARIABLE = "TUNIX_WORKER_FAILURE"
 PARENT_VARIABLE = "TUNIX_WORKER_PARENT"
+WORKER_ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # XLA takes and frees hundreds of megabytes in a step
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "PYTHONUNBUFFERED": "1",
+}
 
 Report = Callable[[str], None]
 Main = Callable[[bytes, Report], None]
@@ -48,6 +54,13 @@ def run_worker(main: Main) -> NoReturn:
     if failure:
         _fail(failure)
     sys.exit(0)
+
+
+def restart_with_worker_environment() -> None:
+    """Start this command over unless it has the environment of a worker: libc reads it at the start alone."""
+    if not WORKER_ENVIRONMENT.keys() <= os.environ.keys():
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(command[0], command, {**WORKER_ENVIRONMENT, **os.environ})  # noqa: S606
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -136,3 +136,14 @@ def wait_for(condition: "object") -> str:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return str(found)
+
+
+def test_a_command_starts_over_with_the_environment_of_a_worker_and_keeps_what_is_set() -> None:
+    program = (
+        "import os, sys; from tunix_ml.worker import restart_with_worker_environment as restart; restart();"
+        "print(os.environ['GLIBC_TUNABLES'], os.environ['PYTHONUNBUFFERED'], sys.argv[1:])"
+    )
+    environment = {"PATH": os.environ["PATH"], "GLIBC_TUNABLES": "glibc.malloc.perturb=0"}
+    command = [sys.executable, "-c", program, "a b"]
+    out = subprocess.check_output(command, env=environment, text=True, timeout=60)
+    assert out == "glibc.malloc.perturb=0 1 ['a b']\n"

@@ -58,8 +58,6 @@ def checkpoint(
 
 
 def _identity(dataset_version: str, tokens: Snapshot, config: CheckpointConfig) -> RunIdentity:
-    from tunix_ml.modeling.base_model import fetch_base_model
-
     manifest = TokensManifest.read(tokens.file("tokens.json"))
     return RunIdentity(
         dataset_version=dataset_version,
@@ -67,10 +65,18 @@ def _identity(dataset_version: str, tokens: Snapshot, config: CheckpointConfig) 
         export_digest=manifest.export_digest,
         tokens_digest=tokens.digest,
         template=manifest.template,
-        base_model_digest=fetch_base_model(config.base_model).digest if config.base_model else None,
+        base_model_digest=_base_model_digest(config.base_model),
         train=_part(config, TrainConfig),
         code_version=source_digest(*ENGINE_PARTS),
     )
+
+
+def _base_model_digest(name: str) -> str | None:
+    if not name:
+        return None
+    from tunix_ml.modeling.base_model import fetch_base_model
+
+    return fetch_base_model(name).digest
 
 
 def _part(config: CheckpointConfig, part: type[Part]) -> Part:

@@ -8,11 +8,10 @@ from typing import Any
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.benchmark import BenchmarkConfig
 from tunix_ml.modeling.config import ModelConfig
-from tunix_ml.modeling.config_json import from_huggingface
+from tunix_ml.modeling.config_json import CONFIG_FILE, from_huggingface
 from tunix_ml.modeling.decoder import Network
 from tunix_ml.training.plan import remats
 
-_CONFIG_FILE = "config.json"
 _GPT2: dict[str, Any] = {"model_type": "gpt2", "n_positions": 1024}
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -51,7 +50,7 @@ def _values(name: str) -> dict[str, Any]:
     if name in SHAPES:
         return SHAPES[name]
     path = Path(name).expanduser()
-    path = path / _CONFIG_FILE if path.is_dir() else path
+    path = path / CONFIG_FILE if path.is_dir() else path
     path = path if path.is_file() else _from_hub(name)
     try:
         values: dict[str, Any] = json.loads(path.read_bytes())
@@ -64,7 +63,7 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - only needed for foreign models
 
     try:
-        return Path(hf_hub_download(name, _CONFIG_FILE))
+        return Path(hf_hub_download(name, CONFIG_FILE))
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ContractError(

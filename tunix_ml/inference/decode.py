@@ -138,7 +138,7 @@ class _Batch:
         self._waiting: deque[_Waiting] = deque()
         self._read: Read | None = None
         self._texts: list[_Text | None] = [None] * batch_size
-        self._cache: Cache = programs.new_cache(network, batch_size=batch_size, num_slots=_SMALLEST_BUCKET)
+        self._cache: Cache = network.new_cache(batch_size=batch_size, num_slots=_SMALLEST_BUCKET)
         self._done: dict[tuple[int, int], Completion] = {}
 
     @property

@@ -131,18 +131,10 @@ def read(weights: Weights, prompts: jax.Array, lengths: jax.Array, *, network: N
         prompts,
         positions=jnp.broadcast_to(slots, prompts.shape),
         mask=mask,
-        cache=new_cache(network, batch_size=group_size, num_slots=length),
+        cache=network.new_cache(batch_size=group_size, num_slots=length),
     )
     last = output.hidden[jnp.arange(group_size), lengths - 1]
     return Read(_cache_of(output.cache), _logits(weights, last, network))
-
-
-def new_cache(network: Network, *, batch_size: int, num_slots: int) -> Cache:
-    """Return an empty cache of the type that the attention's products take."""
-    cache = network.new_cache(batch_size=batch_size, num_slots=num_slots)
-    if network.precision == "float32":
-        return cache
-    return tuple(LayerCache(*(values.astype(jnp.bfloat16) for values in layer)) for layer in cache)
 
 
 @jax.jit

@@ -4,7 +4,6 @@ Only configuration, safetensors and tokenizer files are ever fetched or read: no
 comes with a model. Reading the parameters is the business of `huggingface`.
 """
 
-import json
 import re
 import tempfile
 from pathlib import Path
@@ -15,10 +14,9 @@ from tokenizers import Tokenizer as Backend
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import file_sha256, record_digest
 from tunix_ml.exports.tokenizer import TokenizerError, fetch_tokenizer, load_tokenizer
+from tunix_ml.modeling.config_json import CONFIG_FILE
+from tunix_ml.modeling.shards import INDEX_FILE, WEIGHTS_FILE, read_index
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
 TOKENIZER_FILE = "tokenizer.json"
 _FETCHED = ["*.json", "*.safetensors", "*.jinja", "merges.txt", "vocab.txt", "*.model"]
 _NOT_FETCHED = ["*/*"]  # other formats and originals lie in folders of their own
@@ -73,10 +71,8 @@ def weight_files(folder: Path) -> list[str]:
         return [WEIGHTS_FILE]
     if not (folder / INDEX_FILE).is_file():
         raise ContractError(f"base model {folder} {_without_safetensors(folder)}")
-    names = sorted(set(_weight_map(folder / INDEX_FILE).values()))
+    names = sorted(set(read_index(folder / INDEX_FILE).values()))
     for name in names:
-        if Path(name).name != name:
-            raise ContractError(f"{folder / INDEX_FILE} names {name!r}, which is not a file beside it")
         if not (folder / name).is_file():
             raise ContractError(f"base model {folder} has no {name}, which its index names")
     return names
@@ -130,16 +126,6 @@ def _without_safetensors(folder: Path) -> str:
         f"has its weights only as {pickled[0]}, a pickle, which can run any code when it is read:"
         " save it as safetensors first"
     )
-
-
-def _weight_map(path: Path) -> dict[str, str]:
-    try:
-        found = json.loads(path.read_bytes())["weight_map"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ContractError(f"{path} is not an index of safetensors: {error}") from error
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
-        raise ContractError(f"{path} is not an index of safetensors: weight_map {found!r:.80}")
-    return found
 
 
 def _vocabulary(folder: Path) -> dict[str, int]:

@@ -12,6 +12,7 @@ from tunix_ml.modeling.config import ModelConfig
 from tunix_ml.modeling.families import Family, family_of
 from tunix_ml.modeling.rope_json import read_ropes, rope_values
 
+CONFIG_FILE = "config.json"
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 _GPT2_INNER_FACTOR = 4
 

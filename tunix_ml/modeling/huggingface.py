@@ -13,7 +13,7 @@ import numpy as np
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.modeling.config import ModelConfig
-from tunix_ml.modeling.config_json import from_huggingface, to_huggingface
+from tunix_ml.modeling.config_json import CONFIG_FILE, from_huggingface, to_huggingface
 from tunix_ml.modeling.decoder import Network, Params
 from tunix_ml.modeling.shards import find_tensors, read_tensors, write_tensors
 from tunix_ml.modeling.tensors import (
@@ -27,7 +27,6 @@ from tunix_ml.modeling.tensors import (
     tensor_bytes,
 )
 
-CONFIG_FILE = "config.json"
 GENERATION_CONFIG_FILE = "generation_config.json"
 _MOST_NAMES_IN_ERROR = 5
 _MAX_SHARD_BYTES = 5_000_000_000

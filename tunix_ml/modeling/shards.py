@@ -33,7 +33,7 @@ def find_tensors(folder: Path) -> dict[str, Path]:
         )
     if not index.exists():
         return dict.fromkeys(_names_in(single), single)
-    weight_map = _read_index(index)
+    weight_map = read_index(index)
     found: dict[str, Path] = {}
     for path in (folder / name for name in sorted(set(weight_map.values()))):
         for name in _names_in(path):
@@ -111,14 +111,19 @@ def _names_in(path: Path) -> list[str]:
         raise ContractError(f"{path} is not a whole safetensors file: {error}") from error
 
 
-def _read_index(path: Path) -> dict[str, str]:
+def read_index(path: Path) -> dict[str, str]:
+    """Return the name of the file of each tensor.
+
+    Raises:
+        ContractError: the index is damaged, or names a file that does not lie beside it.
+    """
     try:
         index = json.loads(path.read_bytes(), object_pairs_hook=_without_duplicates)
     except ValueError as error:
-        raise ContractError(f"{path} is not an index: {error}") from error
+        raise ContractError(f"{path} is not an index of safetensors: {error}") from error
     weight_map = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(weight_map, dict) or not weight_map:
-        raise ContractError(f"{path} has no 'weight_map' of tensors and their files")
+        raise ContractError(f"{path} is not an index of safetensors: it has no 'weight_map'")
     for name in weight_map.values():
         if not isinstance(name, str) or Path(name).name != name:
             raise ContractError(f"{path} names {name!r}, which is not a file beside it")

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from tunix_ml.contracts.training import Precision
 from tunix_ml.modeling.products import as_operand, sum_of_products
 
-# 128 MiB of float32: larger parts gain nothing on a CPU, and accelerators have room for them.
+# 128 MiB of float32, chosen on a CPU: with four parts instead of one the loss of distilgpt2 took half as long
+# again.
 _MAX_LOGITS = 1 << 25
 
 

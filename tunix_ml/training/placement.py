@@ -124,6 +124,13 @@ class Placement:
             placed = jax.device_put(tree, shardings)
         return placed
 
+    def copy(self, array: jax.Array, sharding: NamedSharding) -> jax.Array:
+        """Return an array at its place in memory of its own, which may be given away."""
+        if self._is_spread:
+            return _contribute(array, sharding)
+        copied: jax.Array = jax.device_put(array, sharding, may_alias=False)
+        return copied
+
     def fetch(self, tree: Tree) -> Tree:
         """Return arrays of the mesh as host arrays, whole in every process; all processes have to ask."""
         if self._is_spread:

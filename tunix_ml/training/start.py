@@ -1,6 +1,5 @@
 """What the identity of a run comes down to, and the parameters it starts or goes on with."""
 
-import json
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -9,11 +8,9 @@ import jax
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointMeta, RunIdentity
-from tunix_ml.modeling.base_model import CONFIG_FILE, check_tokenizer, fetch_base_model
-from tunix_ml.modeling.config import ModelConfig
-from tunix_ml.modeling.config_json import from_huggingface
+from tunix_ml.modeling.base_model import check_tokenizer, fetch_base_model
 from tunix_ml.modeling.decoder import Network, Params
-from tunix_ml.modeling.huggingface import load_model
+from tunix_ml.modeling.huggingface import load_config, load_model
 from tunix_ml.store import Snapshot
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.data import TokenRows, read_rows
@@ -66,7 +63,9 @@ def make_plan(
     train_rows = read_rows(path, "train", seq_len=manifest.seq_len)
     held_out = read_rows(path, "validation", seq_len=manifest.seq_len)
     platform = placement.mesh.devices.flat[0].platform
-    network = network_of(config, manifest, base=_read_shape(base), remat=remat, platform=platform)
+    network = network_of(
+        config, manifest, base=load_config(base) if base else None, remat=remat, platform=platform
+    )
     return Plan(network, plan_steps(config, train_rows.examples_per_row), train_rows, held_out, base)
 
 
@@ -101,8 +100,3 @@ def _find_base(identity: RunIdentity, tokens: Snapshot) -> Path | None:
         )
     check_tokenizer(found.folder, tokens.path / _TOKENIZER_FOLDER)
     return found.folder
-
-
-def _read_shape(folder: Path | None) -> ModelConfig | None:
-    """Return the shape of a base model without reading its parameters."""
-    return from_huggingface(json.loads((folder / CONFIG_FILE).read_bytes())) if folder else None

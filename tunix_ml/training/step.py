@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from tunix_ml.contracts.base import ContractError
@@ -135,7 +134,7 @@ def init_state(
     params, frozen = _first_params(network, config, placement, {} if base is None else base)
     optimizer = make_optimizer(config, num_steps)
     opt_state = jax.jit(optimizer.init, out_shardings=places.opt_state)(params)
-    return Initial(TrainState(_place(jnp.int32(0), placement.replicated), params, opt_state), frozen)
+    return Initial(TrainState(placement.copy(jnp.int32(0), placement.replicated), params, opt_state), frozen)
 
 
 def abstract_state(
@@ -255,7 +254,10 @@ def _check_parts(batch_size: int, num_parts: int, placement: Placement) -> None:
 def _first_params(
     network: Network, config: TrainConfig, placement: Placement, base: Params
 ) -> tuple[Params, Params]:
-    """Return what is trained and what is not: the base's parameters, and fresh ones where it has none."""
+    """Return what is trained and what is not: the base's parameters, and fresh ones where it has none.
+
+    All are copies: the step takes over what it is given, and the base is not ours to give.
+    """
     shapes = network.abstract_params()
     places = placement.params(shapes)
     with jax.default_device(placement.mesh.local_devices[0]):
@@ -264,7 +266,7 @@ def _first_params(
         first = _own_names(network, base) if base else network.init(key)
         missing = {name: shape for name, shape in shapes.items() if name not in first}
         first |= fresh_adapters(key, missing)
-    return split({name: _place(first.pop(name), place) for name, place in places.items()})
+    return split({name: placement.copy(first.pop(name), place) for name, place in places.items()})
 
 
 def _own_names(network: Network, base: Params) -> Params:
@@ -280,12 +282,3 @@ def _own_names(network: Network, base: Params) -> Params:
         if name in own and own[name].shape != shape:
             raise ContractError(f"base model: {name} has shape {own[name].shape}, the network's {shape}")
     return {name: own[name] for name in expected if name in own}
-
-
-def _place(value: jax.Array, place: jax.sharding.NamedSharding) -> jax.Array:
-    """Return a copy at its place: the step takes over what it is given, and the base is not ours to give."""
-    if place.is_fully_addressable:
-        copy: jax.Array = jax.device_put(value, place, may_alias=False)
-        return copy
-    host = np.asarray(value)
-    return jax.make_array_from_callback(host.shape, place, lambda index: host[index])

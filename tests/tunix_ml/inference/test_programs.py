@@ -57,15 +57,13 @@ def test_half_precision_holds_products_and_cache_in_half(params: Params) -> None
     halves = {name for name, value in weights.params.items() if value.dtype == jnp.bfloat16}
     assert halves == {name for name in weights.params if name.endswith(".kernel")}
     assert weights.head.dtype == jnp.bfloat16
-    (dtype,) = {
-        array.dtype for layer in programs.new_cache(network, batch_size=1, num_slots=16) for array in layer
-    }
+    (dtype,) = {array.dtype for layer in network.new_cache(batch_size=1, num_slots=16) for array in layer}
     assert dtype == jnp.bfloat16
 
 
 def test_placing_prompts_leaves_other_rows_alone() -> None:
-    cache = jax.tree.map(lambda x: x + 7, programs.new_cache(NETWORK, batch_size=4, num_slots=32))
-    prompts = programs.new_cache(NETWORK, batch_size=2, num_slots=16)
+    cache = jax.tree.map(lambda x: x + 7, NETWORK.new_cache(batch_size=4, num_slots=32))
+    prompts = NETWORK.new_cache(batch_size=2, num_slots=16)
 
     placed = programs.place(cache, prompts, np.array([1, 0], np.int32), np.array([2, 4], np.int32))
 
@@ -76,7 +74,7 @@ def test_placing_prompts_leaves_other_rows_alone() -> None:
 
 
 def test_growing_keeps_what_is_there() -> None:
-    cache = jax.tree.map(lambda x: x + 7, programs.new_cache(NETWORK, batch_size=2, num_slots=16))
+    cache = jax.tree.map(lambda x: x + 7, NETWORK.new_cache(batch_size=2, num_slots=16))
 
     grown = programs.grow(cache, num_slots=32)
 
@@ -91,7 +89,7 @@ def rows(**changes: list[int]) -> Rows:
 
 
 def write(params: Params, start: Rows, *, num_steps: int = 5, num_idle: int = 2) -> programs.Written:
-    cache = programs.new_cache(NETWORK, batch_size=2, num_slots=16)
+    cache = NETWORK.new_cache(batch_size=2, num_slots=16)
     never = np.full(8, -1, np.int32)
     limits = Limits(never, np.int32(9), np.int32(num_steps), np.int32(num_idle))
     sampling = make_sampling(DecodingConfig(), vocab_size=40)
@@ -120,7 +118,7 @@ def test_idle_rows_stay_where_they_are(params: Params) -> None:
 def test_the_loop_writes_into_the_cache_in_place(params: Params) -> None:
     sampling = make_sampling(DecodingConfig(), vocab_size=40)
     limits = Limits(np.full(8, -1, np.int32), np.int32(9), np.int32(5), np.int32(2))
-    cache = programs.new_cache(NETWORK, batch_size=2, num_slots=16)
+    cache = NETWORK.new_cache(batch_size=2, num_slots=16)
     weights = programs.prepare(params, network=NETWORK)
 
     lowered = programs.write.lower(weights, cache, rows(), limits, sampling, network=NETWORK)

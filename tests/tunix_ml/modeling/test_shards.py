@@ -96,7 +96,7 @@ def test_an_index_that_disagrees_with_its_files_is_refused(
     ("index", "message"),
     [
         ("{", "is not an index"),
-        ("[]", "has no 'weight_map'"),
+        ("[]", "it has no 'weight_map'"),
         ('{"weight_map": {"a": "x", "a": "y"}}', "'a' is there twice"),
     ],
 )
