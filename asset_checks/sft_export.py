@@ -7,9 +7,9 @@ from tunix_ml.contracts.export import EXPORT_FORMATS, ExportManifest
 from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.datasets.read import read_dataset
 from tunix_ml.evaluation.extract import extract_answer, is_well_formed
-from tunix_ml.evaluation.normalise import normalise_text
 from tunix_ml.exports.render import read_export
 from tunix_ml.exports.templates import template
+from tunix_ml.traces.answers import normalise_text
 
 
 def every_trace_is_exported_once(subject: Subject) -> Outcome:

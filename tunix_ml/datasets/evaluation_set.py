@@ -2,28 +2,18 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import record_digest, set_digest
+from tunix_ml.contracts.evaluation_set import AnswerType, EvaluationItem
 from tunix_ml.contracts.names import evaluation_set_name
 from tunix_ml.contracts.trace import DatasetTrace, Split
 from tunix_ml.datasets.read import read_dataset
 from tunix_ml.store import Store
+from tunix_ml.traces.answers import parse_number
 
 
 class EmptyEvaluationSet(TunixError):
     """A split has no trace to be asked."""
-
-
-class EvaluationItem(msgspec.Struct, frozen=True):
-    """One question and its answer; the steps are the true reasoning, for self-tests."""
-
-    item_id: str
-    prompt: str
-    final_answer: str
-    steps: tuple[str, ...]
-    family: str
 
 
 @dataclass(frozen=True)
@@ -36,9 +26,12 @@ class EvaluationSet:
 
     @property
     def digest(self) -> str:
-        """The digest over ids, questions and answers; the order does not matter."""
+        """The digest over what is asked and how answers are compared; the order does not matter."""
         return set_digest(
-            record_digest([item.item_id, item.prompt, item.final_answer]) for item in self.items
+            record_digest(
+                [item.item_id, item.prompt, item.final_answer, item.answer_type, item.unit, item.choices]
+            )
+            for item in self.items
         )
 
     def first(self, max_items: int | None) -> "EvaluationSet":
@@ -65,7 +58,19 @@ def load_evaluation_set(
     return EvaluationSet(evaluation_set_name(dataset_version, split), dataset.snapshot.digest, tuple(items))
 
 
+def answer_type_of(final_answer: str) -> AnswerType:
+    """Return the type of an expected answer that declares none: a number where it reads as one."""
+    return "text" if parse_number(final_answer) is None else "number"
+
+
 def _item(row: DatasetTrace) -> EvaluationItem:
     trace = row.trace
-    steps = tuple(step.content for step in trace.steps)
-    return EvaluationItem(row.trace_id, trace.prompt, trace.final_answer, steps, trace.family())
+    return EvaluationItem(
+        item_id=row.trace_id,
+        prompt=trace.prompt,
+        final_answer=trace.final_answer,
+        answer_type=answer_type_of(trace.final_answer),
+        steps=tuple(step.content for step in trace.steps),
+        category=trace.family(),
+        cluster=row.trace_id,
+    )

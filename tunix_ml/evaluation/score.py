@@ -7,11 +7,11 @@ import msgspec
 
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.evaluation import ItemScore, ItemStatus
+from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.prediction import Prediction
-from tunix_ml.datasets.evaluation_set import EvaluationItem
 from tunix_ml.evaluation.extract import extract_answer, is_well_formed
-from tunix_ml.evaluation.normalise import answers_equal
 from tunix_ml.exports.templates import Template
+from tunix_ml.traces.answers import answers_equal
 
 SCORER = "answer_correctness"
 _NUMBERS = ("answer_correctness", "format_valid", "hit_max_new_tokens")
@@ -49,7 +49,7 @@ def score_item(item: EvaluationItem, prediction: Prediction | None, template: Te
             answer_correctness=None,
             format_valid=None,
             hit_max_new_tokens=None,
-            family=item.family,
+            family=item.category,
             text=None,
         )
     extraction = extract_answer(prediction.text, template)
@@ -65,7 +65,7 @@ def score_item(item: EvaluationItem, prediction: Prediction | None, template: Te
         answer_correctness=float(is_correct),
         format_valid=float(is_well_formed(prediction.text, template)),
         hit_max_new_tokens=float(was_cut),
-        family=item.family,
+        family=item.category,
         text=prediction.text,
     )
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from tunix_ml.contracts.evaluation import SelfTest
+from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.prediction import Prediction
-from tunix_ml.datasets.evaluation_set import EvaluationItem
 from tunix_ml.evaluation.score import score_items
 from tunix_ml.exports.templates import Template
 

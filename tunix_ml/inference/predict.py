@@ -12,9 +12,10 @@ import jax
 import msgspec
 
 from tunix_ml.contracts.canonical import record_digest, set_digest, sha256_hex
+from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig, Prediction, PredictionsMeta
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
-from tunix_ml.datasets.evaluation_set import EvaluationItem, EvaluationSet, load_evaluation_set
+from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
 from tunix_ml.exports.templates import template
 from tunix_ml.exports.tokenize import encode_prompt
 from tunix_ml.exports.tokenizer import Tokenizer, load_tokenizer

@@ -29,7 +29,7 @@ def test_an_item_is_its_trace(store: Store, items: EvaluationSet) -> None:
 
     assert (item.prompt, item.final_answer) == (trace.prompt, trace.final_answer)
     assert item.steps == tuple(step.content for step in trace.steps)
-    assert item.family == (trace.meta or {})["family"]
+    assert item.category == (trace.meta or {})["family"]
 
 
 def test_no_item_was_trained_on(store: Store, items: EvaluationSet) -> None:

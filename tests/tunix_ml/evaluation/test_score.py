@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
+from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.prediction import FinishReason, Prediction
-from tunix_ml.datasets.evaluation_set import EvaluationItem
 from tunix_ml.evaluation.score import PredictionMismatch, score_item, score_items
 from tunix_ml.exports.templates import template
 
 TAGS = template("reasoning_tags")
-ITEM = EvaluationItem("a", "What is 2 + 3?", "5", ("2 + 3 = 5.",), "sums")
+ITEM = EvaluationItem("a", "What is 2 + 3?", "5", "number", ("2 + 3 = 5.",), category="sums")
 WHOLE = "<reasoning>\n2 + 3 = 5.\n</reasoning>\n<answer>5</answer>"
 
 
@@ -53,7 +53,7 @@ def test_an_item_without_a_prediction_has_no_score_at_all() -> None:
 
 
 def test_scores_come_in_the_order_of_the_items() -> None:
-    items = [EvaluationItem(name, "?", name, ("so",), "all") for name in "abc"]
+    items = [EvaluationItem(name, "?", name, steps=("so",)) for name in "abc"]
     predictions = [write(f"<answer>{name}</answer>", item_id=name) for name in "cb"]
 
     scores = score_items(items, predictions, TAGS)

@@ -3,15 +3,16 @@ from dataclasses import replace
 
 import pytest
 
+from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.export import TemplateName
-from tunix_ml.datasets.evaluation_set import EvaluationItem, load_evaluation_set
+from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.evaluation.self_test import run_self_test
 from tunix_ml.exports.templates import template
 from tunix_ml.store import Snapshot, Store
 
 
 def items(*answers: str) -> list[EvaluationItem]:
-    return [EvaluationItem(str(index), "?", answer, ("so",), "all") for index, answer in enumerate(answers)]
+    return [EvaluationItem(str(index), "?", answer, steps=("so",)) for index, answer in enumerate(answers)]
 
 
 @pytest.mark.parametrize("name", ["reasoning_tags", "reasoning_lines", "answer_only"])

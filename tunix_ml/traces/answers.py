@@ -1,4 +1,4 @@
-"""Normalise answers: two spellings of one number, or of one text, compare equal."""
+"""Answers as people write them: two spellings of one number, or of one text, compare equal."""
 
 import re
 import unicodedata

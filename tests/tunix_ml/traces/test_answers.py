@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunix_ml.evaluation.normalise import answers_equal, normalise_text, parse_number
+from tunix_ml.traces.answers import answers_equal, normalise_text, parse_number
 
 any_answer = st.one_of(
     st.text(), st.from_regex(r"[-+$]?\d{1,4}(,\d{3})?(\.\d{1,2})?(/\d)?%?\.?", fullmatch=True)
