@@ -42,7 +42,7 @@ def run_worker(main: Main) -> NoReturn:
     keeps its traceback. Either way the exit status is 1, and the file named by `$TUNIX_WORKER_FAILURE` holds
     the sentence.
     """
-    _die_with_parent()
+    die_with_parent()
     if len(sys.argv) != 2:
         sys.exit("usage: python -m <module> JOB.json")
     failure: Exception | None = None
@@ -103,7 +103,7 @@ def _print(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - the command's answer
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this process when its parent dies, and make sure that it has not died before.
 
     Only the parent can say who it is: a process whose parent is gone has another one, of any number.

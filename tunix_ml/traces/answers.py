@@ -45,6 +45,8 @@ def answers_equal(given: str, expected: str) -> bool:
 
 
 def _clean(text: str) -> str:
+    if text.isascii():
+        return text.strip().removesuffix(".").rstrip()
     is_positional = any(unicodedata.decomposition(char).startswith(_POSITIONAL) for char in text)
     text = unicodedata.normalize("NFC" if is_positional else "NFKC", text).translate(_MINUS_SIGNS).strip()
     return text.removesuffix(".").rstrip()
