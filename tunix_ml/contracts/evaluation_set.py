@@ -1,17 +1,25 @@
 """Evaluation sets: questions with an answer of a declared type."""
 
-from typing import Literal, Self, get_args
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import msgspec
+from msgspec import Meta
 from pydantic import Field, model_validator
 
-from tunix_ml.contracts.base import Artifact
+from tunix_ml.contracts.base import Artifact, ContractError
+from tunix_ml.contracts.canonical import canonical_json, record_digest
 from tunix_ml.contracts.recipe import FieldMapping, StepsMapping
 from tunix_ml.contracts.table import Column, TableSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 AnswerType = Literal["number", "text", "choice", "boolean", "list", "set", "expression"]
 ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
 EVERYTHING = "all"
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Text = Annotated[str, Meta(min_length=1, max_length=50_000)]
 
 
 class EvaluationItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,17 +35,21 @@ class EvaluationItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         cluster: items with the same one were not drawn independently; the item's own id by default.
     """
 
-    item_id: str
-    prompt: str
-    final_answer: str
+    item_id: Name
+    prompt: Text
+    final_answer: Text
     answer_type: AnswerType = "text"
-    steps: tuple[str, ...] = ()
-    unit: str | None = None
-    choices: dict[str, str] = {}
-    section: str = EVERYTHING
-    category: str = EVERYTHING
-    difficulty: str = EVERYTHING
-    cluster: str = ""
+    steps: Annotated[tuple[Text, ...], Meta(max_length=1_000)] = ()
+    unit: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    choices: Annotated[dict[Name, Text], Meta(max_length=100)] = {}
+    section: Name = EVERYTHING
+    category: Name = EVERYTHING
+    difficulty: Name = EVERYTHING
+    cluster: Annotated[str, Meta(max_length=128)] = ""
+
+    def digest(self) -> str:
+        """Return the digest of every field."""
+        return record_digest(msgspec.to_builtins(self))
 
 
 EVALUATION_ITEMS_SCHEMA = TableSchema(
@@ -64,6 +76,8 @@ class ItemMapping(Artifact):
     prompt: FieldMapping
     final_answer: FieldMapping
     steps: StepsMapping | None = Field(None, description="the true reasoning")
+    unit: FieldMapping | None = Field(None, description="of numbers")
+    choices: dict[str, FieldMapping] = Field({}, description="texts of the options, by label")
     section: FieldMapping | None = None
     category: FieldMapping | None = None
     difficulty: FieldMapping | None = None
@@ -79,13 +93,15 @@ class EvaluationSetRecipe(Artifact):
     format: Literal["items", "mapped"] = Field("items", description="evaluation items, or foreign records")
     mapping: ItemMapping | None = Field(None, description="needed for, and only for, `mapped`")
     answer_type: AnswerType | None = Field(
-        None, description="type of every answer of foreign records; null: number where it reads as one"
+        None, description="type of every answer, only for `mapped`; null: number where it reads as one"
     )
 
     @model_validator(mode="after")
     def _mapping_iff_mapped(self) -> Self:
         if (self.mapping is not None) != (self.format == "mapped"):
             raise ValueError("`mapping` is needed for format `mapped` and allowed for no other")
+        if self.answer_type is not None and self.mapping is None:
+            raise ValueError("`answer_type` is for format `mapped`: items declare their own")
         return self
 
 
@@ -93,10 +109,11 @@ class EvaluationSetManifest(Artifact):
     """`manifest.json` of an evaluation set."""
 
     name: str
-    content_digest: str = Field(description="over the items, in any order")
+    content_digest: str = Field(description="over all fields of the items, in any order")
     description: str
     license: str
     recipe_digest: str
+    source: str = Field(description="name of the file that was read")
     source_sha256: str
     n_items: int = Field(ge=1)
     sections: dict[str, int]
@@ -105,3 +122,32 @@ class EvaluationSetManifest(Artifact):
     answer_types: dict[str, int]
     num_clusters: int = Field(ge=1)
     created_at: str = Field(description="UTC, ISO 8601")
+
+
+def to_table(items: Iterable[EvaluationItem]) -> "pa.Table":
+    """Return the table of some items, in their order."""
+    return EVALUATION_ITEMS_SCHEMA.table(map(_to_row, items))
+
+
+def from_table(table: "pa.Table") -> list[EvaluationItem]:
+    """Return the items of a table, validated against the contract again.
+
+    Raises:
+        ContractError: the table's schema or a row breaks the contract.
+    """
+    if not table.schema.equals(EVALUATION_ITEMS_SCHEMA.arrow()):
+        names = EVALUATION_ITEMS_SCHEMA.names
+        raise ContractError(f"items table has columns {table.schema.names}, expected {names}")
+    return [_from_row(row) for row in table.to_pylist()]
+
+
+def _to_row(item: EvaluationItem) -> dict[str, Any]:
+    row: dict[str, Any] = msgspec.to_builtins(item)
+    return row | {"choices": canonical_json(item.choices).decode()}
+
+
+def _from_row(row: dict[str, Any]) -> EvaluationItem:
+    try:
+        return msgspec.convert({**row, "choices": msgspec.json.decode(row["choices"])}, EvaluationItem)
+    except msgspec.MsgspecError as error:
+        raise ContractError(f"item {row['item_id']!r:.140}: {error}") from error

@@ -1,15 +1,24 @@
-"""Evaluation sets: the held-out split of a dataset version, as items with an answer."""
+"""Evaluation sets: the held-out split of a dataset version, or a published set of the catalog, as items."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from tunix_ml.contracts.base import TunixError
+import msgspec
+
+from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import record_digest, set_digest
-from tunix_ml.contracts.evaluation_set import AnswerType, EvaluationItem
-from tunix_ml.contracts.names import evaluation_set_name
-from tunix_ml.contracts.trace import DatasetTrace, Split
+from tunix_ml.contracts.evaluation_set import EvaluationItem
+from tunix_ml.contracts.names import evaluation_set_name, is_dataset_version
+from tunix_ml.contracts.trace import SPLITS, DatasetTrace, Split
+from tunix_ml.datasets.evaluation_catalog import UnknownEvaluationSet, catalog_sets
+from tunix_ml.datasets.evaluation_items import answer_type_of
 from tunix_ml.datasets.read import read_dataset
-from tunix_ml.store import Store
-from tunix_ml.traces.answers import parse_number
+from tunix_ml.store import NotPublished, Slot, Snapshot, Store
+
+OWN: Split = "test"
+TABLE = "evaluation_set"
+ITEMS_FILE = "items.jsonl"
 
 
 class EmptyEvaluationSet(TunixError):
@@ -18,10 +27,13 @@ class EmptyEvaluationSet(TunixError):
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Items in the order of their ids, under a name and a digest of their content."""
+    """Items in the order of their ids, under a name and a digest of their content.
+
+    `source_digest` is the content that they were read from: a dataset version's, or a published set's.
+    """
 
     name: str
-    dataset_digest: str
+    source_digest: str
     items: tuple[EvaluationItem, ...]
 
     @property
@@ -36,19 +48,109 @@ class EvaluationSet:
 
     def first(self, max_items: int | None) -> "EvaluationSet":
         """Return the same set cut to its first items by id; None keeps all."""
-        return EvaluationSet(self.name, self.dataset_digest, self.items[:max_items])
+        return EvaluationSet(self.name, self.source_digest, self.items[:max_items])
 
 
-def load_evaluation_set(
-    store: Store, dataset_version: str, *, dataset_digest: str | None = None, split: Split = "test"
-) -> EvaluationSet:
-    """Read the items of a dataset version's split.
+def load_evaluation_set(store: Store, name: str, *, digest: str | None = None) -> EvaluationSet:
+    """Read the items of `<dataset version>.<split>`, or of a published set of the catalog.
+
+    Args:
+        store: where they are published.
+        name: of the evaluation set.
+        digest: content to read them from, the dataset version's or the set's; None: the current one.
 
     Raises:
         EmptyEvaluationSet: the split has no trace.
-        NotPublished: the dataset version is not published with this digest.
+        NotPublished: the dataset version, or the set, is not published with this digest.
+        ContractError: the set's items break their contract.
     """
-    dataset = read_dataset(store, dataset_version, digest=dataset_digest)
+    if held_out := _split_of(name):
+        return _read_split(store, held_out, digest)
+    snapshot = evaluation_set_slot(store, name).resolve(digest)
+    return EvaluationSet(name, snapshot.digest, tuple(read_published_items(snapshot)))
+
+
+def source_slot(store: Store, name: str) -> Slot:
+    """Return where the items of an evaluation set come from: a dataset version's slot, or the set's own."""
+    held_out = _split_of(name)
+    return store.slot("dataset", held_out.dataset_version) if held_out else evaluation_set_slot(store, name)
+
+
+def evaluation_set_slot(store: Store, name: str) -> Slot:
+    """Return where an evaluation set of the catalog is published."""
+    return store.slot(TABLE, name)
+
+
+def published_evaluation_sets(store: Store) -> dict[str, Slot]:
+    """Return the slots of the catalog's evaluation sets in which something is published, by name."""
+    return {slot.key: slot for slot in store.slots() if slot.table == TABLE and slot.pointer()}
+
+
+def read_published_items(snapshot: Snapshot) -> list[EvaluationItem]:
+    """Return the items of a published set, verified, in their order.
+
+    Raises:
+        ContractError: a line is not an item.
+    """
+    lines = snapshot.file(ITEMS_FILE).read_bytes()
+    try:
+        return msgspec.json.Decoder(EvaluationItem).decode_lines(lines)
+    except msgspec.DecodeError as error:
+        raise ContractError(
+            f"{ITEMS_FILE} of {snapshot.record.key!r} breaks its contract: {error}"
+        ) from error
+
+
+def full_names(names: Iterable[str], dataset_version: str) -> list[str]:
+    """Return the evaluation sets that a run asks for, each once: `test` is that of its dataset version."""
+    own = evaluation_set_name(dataset_version, OWN)
+    return list(dict.fromkeys(own if name == OWN else name for name in names))
+
+
+def load_asked_sets(
+    store: Store, names: Iterable[str], *, dataset_version: str, dataset_digest: str
+) -> list[EvaluationSet]:
+    """Read every evaluation set that a run on a dataset version asks for.
+
+    Raises:
+        UnknownEvaluationSet: there is no set of a name; the message names those there are.
+        NotPublished: a set of the catalog, or the dataset version, is not published.
+        EmptyEvaluationSet: the test split has no trace.
+    """
+    own = evaluation_set_name(dataset_version, OWN)
+    asked = full_names(names, dataset_version)
+    known = {*catalog_sets(store.home), *published_evaluation_sets(store)}
+    for name in asked:
+        if name != own and name not in known:
+            there_are = ", ".join([OWN, *sorted(known)])
+            raise UnknownEvaluationSet(f"no evaluation set {name!r:.140}, there are: {there_are}")
+    return [
+        load_evaluation_set(store, own, digest=dataset_digest) if name == own else _published(store, name)
+        for name in asked
+    ]
+
+
+def _published(store: Store, name: str) -> EvaluationSet:
+    if evaluation_set_slot(store, name).pointer() is None:
+        raise NotPublished(f"evaluation set {name!r} has not been published yet: materialize evaluation_sets")
+    return load_evaluation_set(store, name)
+
+
+class _HeldOut(NamedTuple):
+    dataset_version: str
+    split: Split
+
+
+def _split_of(name: str) -> _HeldOut | None:
+    """Return the split that a name means, `golden-v2.test`; None for a set of the catalog."""
+    dataset_version, _, end = name.rpartition(".")
+    split = next((split for split in SPLITS if split == end), None)
+    return _HeldOut(dataset_version, split) if split and is_dataset_version(dataset_version) else None
+
+
+def _read_split(store: Store, held_out: _HeldOut, digest: str | None) -> EvaluationSet:
+    dataset_version, split = held_out
+    dataset = read_dataset(store, dataset_version, digest=digest)
     items = sorted((_item(row) for row in dataset.split(split)), key=lambda item: item.item_id)
     if not items:
         raise EmptyEvaluationSet(
@@ -56,11 +158,6 @@ def load_evaluation_set(
             " give it a share in the recipe, or give the dataset more traces"
         )
     return EvaluationSet(evaluation_set_name(dataset_version, split), dataset.snapshot.digest, tuple(items))
-
-
-def answer_type_of(final_answer: str) -> AnswerType:
-    """Return the type of an expected answer that declares none: a number where it reads as one."""
-    return "text" if parse_number(final_answer) is None else "number"
 
 
 def _item(row: DatasetTrace) -> EvaluationItem:

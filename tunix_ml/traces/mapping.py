@@ -36,18 +36,18 @@ def _validated(raw: Record) -> Trace:
     try:
         return validate_trace(msgspec.convert(raw, Trace))
     except msgspec.ValidationError as error:
-        raise LineError("contract", f"{error}{_found(raw, str(error))}") from None
+        raise LineError("contract", f"{error}{found_value(raw, str(error))}") from None
     except ContractError as error:
         raise LineError("contract", str(error)) from None
 
 
-def _found(raw: Record, message: str) -> str:
+def found_value(raw: Record, message: str) -> str:
     """Return the value a validation message points at with its `$.path`, bounded."""
     match = re.search(r"`\$\.([^`]+)`$", message)
     if match is None:
         return f", the keys are {', '.join(sorted(raw))[:160]}"
     try:
-        value = _look_up(raw, re.sub(r"\[(\d+)\]", r".\1", match[1]))
+        value = look_up(raw, re.sub(r"\[(\d+)\]", r".\1", match[1]))
     except LineError:
         return ""
     return f", got {value!r:.80}"
@@ -56,20 +56,30 @@ def _found(raw: Record, message: str) -> str:
 def _mapped(record: Record, mapping: RecordMapping) -> Record:
     return {
         "trace_version": mapping.trace_version,
-        "prompt": _text(record, mapping.prompt, name="prompt"),
-        "final_answer": _text(record, mapping.final_answer, name="final_answer"),
-        "steps": _steps(record, mapping.steps),
-        "meta": {name: _look_up(record, name) for name in mapping.meta} or None,
+        "prompt": text_of(record, mapping.prompt, name="prompt"),
+        "final_answer": text_of(record, mapping.final_answer, name="final_answer"),
+        "steps": steps_of(record, mapping.steps),
+        "meta": {name: look_up(record, name) for name in mapping.meta} or None,
     }
 
 
-def _text(record: Record, mapping: FieldMapping, *, name: str) -> str:
-    value = mapping.constant if mapping.field is None else _look_up(record, mapping.field)
+def text_of(record: Record, mapping: FieldMapping, *, name: str) -> str:
+    """Return the text that a mapping takes from a record; `name` is that of the text, for errors.
+
+    Raises:
+        LineError: `mapping` if the record does not have it.
+    """
+    value = mapping.constant if mapping.field is None else look_up(record, mapping.field)
     return _extract(value, mapping, name=name)
 
 
-def _steps(record: Record, mapping: StepsMapping) -> list[Record]:
-    value = mapping.constant if mapping.field is None else _look_up(record, mapping.field)
+def steps_of(record: Record, mapping: StepsMapping) -> list[Record]:
+    """Return the steps that a mapping takes from a record, each with `i`, `type` and `content`.
+
+    Raises:
+        LineError: `mapping` if the record does not have them.
+    """
+    value = mapping.constant if mapping.field is None else look_up(record, mapping.field)
     if isinstance(value, list):
         return [_step(item, mapping, index=index) for index, item in enumerate(value)]
     pieces = re.split(mapping.split, _extract(value, mapping, name="steps"))
@@ -99,8 +109,12 @@ def _extract(value: Any, mapping: FieldMapping, *, name: str) -> str:
     return value if mapping.remove is None else re.sub(mapping.remove, "", value)
 
 
-def _look_up(record: Any, path: str) -> Any:
-    """Return the value at a dotted path; a number counts into a list."""
+def look_up(record: Any, path: str) -> Any:
+    """Return the value at a dotted path; a number counts into a list.
+
+    Raises:
+        LineError: `mapping` if the record has nothing there.
+    """
     value = record
     for key in path.split("."):
         if isinstance(value, dict) and key in value:

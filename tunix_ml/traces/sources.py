@@ -11,6 +11,10 @@ _SUFFIXES = (".jsonl", ".jsonl.gz")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+class VariableNotSet(SourceError):
+    """A path needs an environment variable, by which the source is not available here."""
+
+
 def source_files(source: JsonlSource, *, base_dir: Path) -> tuple[Path, ...]:
     """Return the files of a source, sorted by name.
 
@@ -20,7 +24,7 @@ def source_files(source: JsonlSource, *, base_dir: Path) -> tuple[Path, ...]:
     Raises:
         SourceError: a variable of the path is not set, nothing is there, or the folder has no such file.
     """
-    path = base_dir / _expand(source.path)
+    path = base_dir / expand(source.path)
     if path.is_file():
         return (path,)
     if not path.is_dir():
@@ -37,11 +41,17 @@ def _is_source(file: Path) -> bool:
     return file.name.endswith(_SUFFIXES) and not file.name.startswith(".") and file.is_file()
 
 
-def _expand(path: str) -> str:
+def expand(path: str) -> str:
+    """Return a recipe's path with the values of its variables, `${NAME}`.
+
+    Raises:
+        VariableNotSet: one of them is not set.
+    """
+
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1])
         if not found:
-            raise SourceError(
+            raise VariableNotSet(
                 f"source path {path!r} needs the environment variable {match[1]}, which is not set"
             )
         return found

@@ -2,7 +2,7 @@ import pytest
 
 from tunix_ml.contracts.recipe import JsonlSource
 from tunix_ml.traces.lines import SourceError
-from tunix_ml.traces.sources import source_files
+from tunix_ml.traces.sources import VariableNotSet, source_files
 
 
 def files_of(path: str, base_dir):
@@ -37,7 +37,7 @@ def test_an_unset_variable_is_named_with_the_path(tmp_path, monkeypatch, value):
         monkeypatch.setenv("ROWS_DIR", value)
 
     with pytest.raises(
-        SourceError, match=r"'\$\{ROWS_DIR\}/rows\.jsonl' needs the environment variable ROWS_DIR"
+        VariableNotSet, match=r"'\$\{ROWS_DIR\}/rows\.jsonl' needs the environment variable ROWS_DIR"
     ):
         files_of("${ROWS_DIR}/rows.jsonl", tmp_path)
 
