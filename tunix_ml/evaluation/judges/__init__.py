@@ -1,0 +1,1 @@
+"""Judges: models asked what a text is worth, behind one protocol."""
