@@ -84,6 +84,11 @@ class ExecutionConfig(BaseModel):
     save_every_steps: int = Field(100, ge=1, description="steps between checkpoints")
     save_every_minutes: float | None = Field(None, gt=0, description="and minutes, whichever comes first")
     eval_every_steps: int = Field(100, ge=1, description="steps between validation losses")
+    score_every_steps: int | None = Field(
+        None, ge=1, description="steps between task scores on the validation split; null: none"
+    )
+    score_items: int = Field(32, ge=1, description="questions of a task score, the first by id")
+    score_max_new_tokens: int = Field(160, ge=1, description="longest answer to one of them")
     log_every_steps: int = Field(10, ge=1, description="steps between rows of metrics.jsonl")
     keep_checkpoints: int = Field(2, ge=1, description="latest checkpoints kept for resume")
     keep_best_checkpoints: int = Field(
@@ -137,6 +142,9 @@ class MetricsRow(Artifact):
     tokens_per_second: float = Field(description="supervised and prompt tokens, padding left out")
     step_time_s: float = Field(description="mean wall seconds per step since the row before")
     validation_loss: float | None = Field(None, description="nats per supervised token, where evaluated")
+    task_score: float | None = Field(
+        None, description="answer_correctness on questions of the validation split, where asked for"
+    )
 
 
 class CheckpointMeta(Artifact):
@@ -170,3 +178,4 @@ class CheckpointRecord(Artifact):
     train_time_s: float = Field(description="wall seconds in the training loop, over all sessions of the run")
     compile_time_s: float = Field(description="wall seconds to compile the step, last session")
     device: str = Field(description="platform and kind of the device used")
+    num_devices: int = Field(1, ge=1, description="devices of the last session")

@@ -1,6 +1,7 @@
 """`python -m tunix_ml.training JOB.json`: train one run in a process of its own."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tunix_ml.contracts.base import Artifact
@@ -16,8 +17,16 @@ class TrainJob(Artifact):
     execution: ExecutionConfig
 
 
+MakeScore = Callable[[TrainJob], Callable[..., float | None]]
+
+
 def main(data: bytes, report: Report) -> None:
     """Train the run of a job."""
+    train_job(data, report, make_score=None)
+
+
+def train_job(data: bytes, report: Report, *, make_score: MakeScore | None) -> None:
+    """Train the run of a job; `make_score` returns what computes its task scores, if it asks for them."""
     started_at = time.perf_counter()  # the imports below take seconds of the session's time
     job = TrainJob.parse(data, subject="the job")
     from tunix_ml.store import Store  # noqa: PLC0415 - JAX and Arrow, after the parent is watched
@@ -34,6 +43,7 @@ def main(data: bytes, report: Report) -> None:
         execution=job.execution,
         report=report,
         started_at=started_at,
+        score=make_score(job) if make_score else None,
     )
 
 

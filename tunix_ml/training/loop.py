@@ -24,6 +24,7 @@ from tunix_ml.training.engines import engine_of
 from tunix_ml.training.placement import Placement
 from tunix_ml.training.session import Session
 from tunix_ml.training.stops import TimeBudget, stop_requests
+from tunix_ml.training.work import ScoreModel
 
 Report = Callable[[str], None]
 
@@ -39,6 +40,7 @@ def train(
     execution: ExecutionConfig,
     report: Report,
     started_at: float | None = None,
+    score: ScoreModel | None = None,
 ) -> CheckpointRecord:
     """Train the run of an identity to its end, wherever it stands, and publish its model.
 
@@ -52,6 +54,7 @@ def train(
         execution: where and how it is run.
         report: told about the progress, a line at a time.
         started_at: when the session began, as `time.perf_counter` has it; now, if it is not given.
+        score: returns the task score of a network and its parameters; needed where one is asked for.
 
     Raises:
         DeviceNotFound: the devices asked for are not on this machine.
@@ -62,6 +65,8 @@ def train(
         DiskFull: a checkpoint would not fit on the disk.
         TrainingStopped: a signal came; the run is saved after its last step.
     """
+    if execution.score_every_steps is not None and score is None:
+        raise ContractError("score_every_steps asks for task scores, which this process cannot compute")
     budget = TimeBudget(execution.time_budget_minutes, started_at or time.perf_counter())
     placement = engine_of(identity.train).make_placement(identity.train, execution)
     run, report = store.run(identity.run_id()), report if placement.is_writer else _say_nothing
@@ -83,6 +88,7 @@ def train(
             stop=stop,
             budget=budget,
             report=report,
+            score=score,
         )
         record = session.train_to_the_end(None if begin == _FRESH else begin)
         if placement.is_writer:

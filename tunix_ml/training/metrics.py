@@ -52,10 +52,11 @@ def sync_rows(file: TextIO) -> None:
 def progress_line(row: MetricsRow, *, num_train_steps: int) -> str:
     """Return a row as a line for people: `step 120/600 20% loss 1.234 lr 2.1e-03 8,100 tok/s, …`."""
     validation = "" if row.validation_loss is None else f" validation {row.validation_loss:.4f}"
+    score = "" if row.task_score is None else f" score {row.task_score:.3f}"
     left_s = (num_train_steps - row.step) * row.step_time_s
     return (
         f"step {row.step}/{num_train_steps} {100 * row.step // num_train_steps}%"
-        f" loss {row.loss:.4f}{validation} lr {row.learning_rate:.1e}"
+        f" loss {row.loss:.4f}{validation}{score} lr {row.learning_rate:.1e}"
         f" {row.tokens_per_second:,.0f} tok/s, {_remaining(left_s) if left_s else 'done'}"
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tunix_ml.contracts.base import ContractError
@@ -21,7 +22,7 @@ from tunix_ml.training.saving import saving
 from tunix_ml.training.start import Plan, Start, make_plan, start_at
 from tunix_ml.training.stepping import Ending, take_steps
 from tunix_ml.training.stops import StopRequest, TimeBudget
-from tunix_ml.training.work import Work, indices_of
+from tunix_ml.training.work import ScoreModel, Work, indices_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Session:
         stop: a request to end early.
         budget: wall time of the session.
         report: told about the progress; silent in all processes but the first.
+        score: returns the task score of a network and its parameters; None: nothing is scored.
     """
 
     run: RunDirectory
@@ -45,6 +47,7 @@ class Session:
     stop: StopRequest
     budget: TimeBudget
     report: Callable[[str], None]
+    score: ScoreModel | None
 
     def train_to_the_end(self, from_step: int | None) -> CheckpointRecord:
         """Take the steps that are missing, as far as the time allows, and publish the model."""
@@ -107,6 +110,7 @@ class Session:
             placement=self.placement,
             metrics_path=self.run.path / METRICS_FILE,
             report=self.report,
+            score_params=self.score and partial(self.score, plan.network),
         )
 
     def _publish(self, network: Network, params: Params) -> Snapshot:
@@ -138,6 +142,7 @@ class Session:
             train_time_s=meta.train_time_s,
             compile_time_s=compile_time_s,
             device=self.placement.describe(),
+            num_devices=self.placement.mesh.size,
         )
 
     def _write_provenance(self, facts: dict[str, Any]) -> None:

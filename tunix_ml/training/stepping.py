@@ -122,7 +122,7 @@ class _Stretch:
             self.trace.after(step, metrics)
             end = self._end(dispatched)
             is_saved = any_process(self._is_time_to_save()) or work.is_saved(step) or end is not None
-            if not (is_saved or work.is_evaluated(step)):
+            if not (is_saved or work.is_evaluated(step) or work.is_scored(step)):
                 self.pending = dispatched
                 continue
             meta = self._pause(state, dispatched, is_saved=is_saved, end=end)
@@ -151,6 +151,8 @@ class _Stretch:
         row = self.progress.row(step, finite(step, dispatched.metrics))
         if self.work.is_evaluated(step) or is_last:
             row = row.model_copy(update={"validation_loss": self._evaluate(state)})
+        if self.work.is_scored(step):
+            row = row.model_copy(update={"task_score": self.work.score(state.params)})
         meta = self.progress.meta(row, self.work.identity)
         if self.work.is_reported(step) or is_last:
             self._tell(row)

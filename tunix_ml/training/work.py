@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tunix_ml.contracts.training import ExecutionConfig, RunIdentity
-from tunix_ml.modeling.decoder import Params
+from tunix_ml.modeling.decoder import Network, Params
 from tunix_ml.training.data import Batch, TokenRows, indices_of_step
 from tunix_ml.training.placement import Placement
 from tunix_ml.training.step import CompiledSteps
 from tunix_ml.training.validation import num_batches, validation_loss
+
+ScoreModel = Callable[[Network, Params], float | None]
 
 
 class Prepared(NamedTuple):
@@ -32,6 +34,7 @@ class Work:
         train_rows: read by the steps.
         held_out: read by the evaluations.
         metrics_path: of `metrics.jsonl`.
+        score_params: returns the task score of parameters, whole and on the host; None: there is none.
     """
 
     identity: RunIdentity
@@ -44,6 +47,7 @@ class Work:
     placement: Placement
     metrics_path: Path
     report: Callable[[str], None]
+    score_params: Callable[[Params], float | None] | None = None
 
     def prepare(self, step: int) -> Prepared:
         """Return the batch of a step."""
@@ -59,6 +63,13 @@ class Work:
             batch_size=self.identity.train.batch_size,
         )
 
+    def score(self, params: Params) -> float | None:
+        """Return the task score of some parameters; every process has a part, the first one knows it."""
+        whole = {name: self.placement.fetch(value) for name, value in {**self.frozen, **params}.items()}
+        if self.score_params is None or not self.placement.is_writer:
+            return None
+        return self.score_params(whole)
+
     @property
     def num_evaluation_batches(self) -> int:
         """Batches that an evaluation reads."""
@@ -72,10 +83,15 @@ class Work:
         """Return whether a checkpoint is due after a step."""
         return self._is_due(step, self.execution.save_every_steps)
 
+    def is_scored(self, step: int) -> bool:
+        """Return whether a task score is due after a step."""
+        every_steps = self.execution.score_every_steps
+        return every_steps is not None and self._is_due(step, every_steps)
+
     def is_reported(self, step: int) -> bool:
         """Return whether a step gets a row of metrics."""
         is_logged = step == 1 or self._is_due(step, self.execution.log_every_steps)
-        return is_logged or self.is_evaluated(step) or self.is_saved(step)
+        return is_logged or self.is_evaluated(step) or self.is_saved(step) or self.is_scored(step)
 
     def _is_due(self, step: int, every_steps: int) -> bool:
         return step % every_steps == 0 or step == self.num_steps

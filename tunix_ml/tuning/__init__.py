@@ -1,0 +1,1 @@
+"""Tuning: what is done over training, inference and evaluation together."""
