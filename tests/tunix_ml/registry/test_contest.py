@@ -1,0 +1,65 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tunix_ml.registry.contest import contest
+from tunix_ml.store import CorruptArtifact, Store
+
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def row_of(contender: Callable[..., str], rows: Callable[[], list[Row]]) -> Callable[..., Row]:
+    """A function that fabricates a run and returns its row."""
+
+    def make(recipe: str, share_right: float) -> Row:
+        run_id = contender(recipe, share_right)
+        return next(row for row in rows() if row["run_id"] == run_id)
+
+    return make
+
+
+def test_a_run_that_is_right_less_often_fails(store: Store, row_of: Callable[..., Row]) -> None:
+    champion, candidate = row_of("good", 1.0), row_of("poor", 0.0)
+
+    report = contest(store, candidate, champion, delta=0.05)
+
+    assert (report.verdict, report.difference) == ("FAIL", -1.0)
+    assert (report.baseline, report.candidate) == (champion["run_id"], candidate["run_id"])
+
+
+def test_a_run_that_is_right_more_often_passes(store: Store, row_of: Callable[..., Row]) -> None:
+    report = contest(store, row_of("good", 1.0), row_of("poor", 0.0), delta=0.05)
+
+    assert (report.verdict, report.difference, report.delta) == ("PASS", 1.0, 0.05)
+
+
+def test_too_few_items_cannot_tell_a_small_loss(store: Store, row_of: Callable[..., Row]) -> None:
+    report = contest(store, row_of("this", 0.75), row_of("that", 0.75), delta=0.05)
+
+    assert (report.verdict, report.difference) == ("INCONCLUSIVE", 0.0)
+    assert report.n_needed is not None
+    assert report.n_needed > report.n
+
+
+def test_runs_that_were_scored_otherwise_are_not_comparable(
+    store: Store, row_of: Callable[..., Row], tampered: Callable[..., Any], edit_json: Callable[..., Any]
+) -> None:
+    candidate, champion = row_of("good", 1.0), row_of("poor", 0.0)
+    slot = store.run(champion["run_id"]).slot("eval/golden-v2.test")
+    other = tampered(slot, edit_json("eval.json", evaluation_set_digest="0" * 64))
+
+    report = contest(store, candidate, {**champion, "eval_digest": other.snapshot.digest}, delta=0.05)
+
+    assert report.verdict == "NOT_COMPARABLE"
+    assert "evaluation set is" in report.reason
+
+
+def test_a_damaged_report_is_no_contest(store: Store, row_of: Callable[..., Row]) -> None:
+    candidate, champion = row_of("good", 1.0), row_of("poor", 0.0)
+    snapshot = store.run(champion["run_id"]).slot("eval/golden-v2.test").resolve()
+    (snapshot.path / "item_scores.parquet").write_bytes(b"damaged")
+
+    with pytest.raises(CorruptArtifact, match=r"item_scores\.parquet has sha256"):
+        contest(store, candidate, champion, delta=0.05)
