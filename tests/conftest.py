@@ -259,13 +259,15 @@ def _write_model(run: RunDirectory, identity: RunIdentity, rows: list[MetricsRow
 def _predict(
     store: Store, run: RunDirectory, identity: RunIdentity, model_digest: str, share_right: float
 ) -> None:
-    items = load_evaluation_set(store, GOLDEN, dataset_digest=identity.dataset_digest)
+    name = evaluation_set_name(GOLDEN, "test")
+    items = load_evaluation_set(store, name, digest=identity.dataset_digest)
     predictions = _answer(items, identity, num_right=round(share_right * len(items.items)))
     meta = PredictionsMeta(
         run_id=run.run_id,
         evaluation_set=items.name,
         evaluation_set_digest=items.digest,
-        dataset_digest=items.dataset_digest,
+        source_digest=items.source_digest,
+        dataset_digest=identity.dataset_digest,
         model_digest=model_digest,
         template=identity.template,
         template_digest=template(identity.template).digest(),
@@ -279,6 +281,7 @@ def _predict(
     )
     with predictions_slot(run, items.name).publish(parents={"model": model_digest}) as draft:
         (draft.path / "predictions.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(predictions))
+        (draft.path / "gold.jsonl").write_bytes(b"")
         table = PREDICTIONS_SCHEMA.table(msgspec.to_builtins(predictions))
         pq.write_table(table, draft.path / "predictions.parquet")
         (draft.path / "predictions_meta.json").write_bytes(meta.to_json())

@@ -32,6 +32,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _POINTER = "pointer.json"
 _RECORD = "artifact.json"
 _LEASE = ".lease"
+_IDENTITIES = ("config.json", "system.json")
 _CORRUPT = ".corrupt-"
 _COLLECTED = ("[0-9a-f]" * DIGEST_PREFIX_LENGTH, ".tmp-*", ".corrupt-*", "audits/*/.tmp-*")
 LEASE_TIMEOUT_S = 60.0
@@ -324,8 +325,9 @@ class Store:
         return RunDirectory(self.home / "runs" / _check_name(run_id), run_id)
 
     def run_ids(self) -> list[str]:
-        """Return the ids of all runs that have an identity, sorted."""
-        return sorted(path.parent.name for path in self.home.glob("runs/*/config.json"))
+        """Return the ids of all runs that have an identity, our own and those made elsewhere, sorted."""
+        found = (path for name in _IDENTITIES for path in self.home.glob(f"runs/*/{name}"))
+        return sorted({path.parent.name for path in found})
 
     def slots(self) -> list[Slot]:
         """Return every slot in which something was ever written."""

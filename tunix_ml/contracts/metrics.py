@@ -28,6 +28,7 @@ class Metric(NamedTuple):
 
 SAMPLE_METRICS = (
     Metric("answer_correctness", "answers equal to the expected one, by the item's type", "higher"),
+    Metric("judged_correct", "answers that a judge called right", "higher"),
     Metric("answer_correctness_v1", "answers that are the expected text, character for character", "higher"),
     Metric("format_valid", "texts that keep the template: each part once, in order, not empty", "higher"),
     Metric("format_recoverable", "texts an answer could be read from", "higher"),
@@ -39,12 +40,12 @@ SAMPLE_METRICS = (
     Metric("gold_step_recall", "values reached in the true steps that the text reaches too", "higher"),
     Metric("answer_supported", "texts whose answer stands in their own reasoning", "higher"),
     Metric("repetition", "share of a text's lines that it has written before", "lower"),
+    Metric("gold_nats_per_token", "negative log-likelihood of the true completion", "lower", "nats/token"),
+    Metric("gold_bits_per_byte", "negative log-likelihood of the true completion", "lower", "bits/byte"),
 )
 ITEM_METRICS = (
     Metric("pass_at_k", "probability that one of k samples is right, unbiased", "higher"),
     Metric("maj_at_k", "items whose most frequent answer over k samples is right", "higher"),
-    Metric("gold_nats_per_token", "negative log-likelihood of the true completion", "lower", "nats/token"),
-    Metric("gold_bits_per_byte", "negative log-likelihood of the true completion", "lower", "bits/byte"),
 )
 METRICS = {metric.name: metric for metric in (*SAMPLE_METRICS, *ITEM_METRICS)}
 PRIMARY = "answer_correctness"

@@ -48,11 +48,17 @@ class DecodingConfig(BaseModel):
 
 
 class PredictConfig(DecodingConfig):
-    """How a checkpoint is asked."""
+    """How a checkpoint is asked, and what."""
 
+    evaluation_sets: list[str] = Field(
+        ["test"],
+        min_length=1,
+        description="what is asked: `test`, the held-out split of the run's own dataset version, and names of"
+        " evaluation sets in the catalog",
+    )
     decode_batch_size: int = Field(64, ge=1, description="texts written side by side")
     max_items: int | None = Field(
-        None, ge=1, description="score only this many items, the first by id; null: all of them"
+        None, ge=1, description="ask only this many items of each set, the first by id; null: all of them"
     )
     predict_device: Device = Field("auto", description="auto, cpu, gpu (alias cuda) or tpu")
     predict_device_index: int | None = Field(
@@ -76,6 +82,30 @@ class Prediction(msgspec.Struct, frozen=True):
     num_new_tokens: int
     logprob: float
     finish_reason: FinishReason
+
+
+class GoldLikelihood(msgspec.Struct, frozen=True):
+    """A line of `gold.jsonl`: what the true completion of an item costs the model.
+
+    `nats` is the negative log-likelihood of its tokens, the end token among them; null where the model cannot
+    read so long a text. `num_bytes` are those of the text in UTF-8.
+    """
+
+    item_id: str
+    nats: float | None
+    num_tokens: int
+    num_bytes: int
+
+
+class ForeignPrediction(msgspec.Struct, frozen=True):
+    """A line of a foreign system's `answers.jsonl`: a text and no more than is known of it."""
+
+    item_id: str
+    sample_index: int
+    text: str
+    prompt_digest: None = None
+    num_new_tokens: None = None
+    finish_reason: None = None
 
 
 PREDICTIONS_SCHEMA = TableSchema(
@@ -102,9 +132,14 @@ class PredictionsMeta(Artifact):
     """`predictions_meta.json`: who wrote the predictions, for what, and how."""
 
     run_id: str
-    evaluation_set: str = Field(description="name of the items, `<dataset_version>.test`")
+    evaluation_set: str = Field(
+        description="name of the items, `<dataset_version>.test` or one of the catalog"
+    )
     evaluation_set_digest: str = Field(description="digest over the items' ids, prompts and answers")
-    dataset_digest: str
+    source_digest: str = Field(
+        description="content that the items were read from: a dataset version's or a set's"
+    )
+    dataset_digest: str = Field(description="content that the model was trained on")
     model_digest: str = Field(description="digest of the model folder that was loaded")
     template: TemplateName
     template_digest: str

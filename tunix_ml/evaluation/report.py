@@ -1,25 +1,31 @@
 """Evaluate a run: score its predictions and publish the report with every item behind it."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport, ItemScore, MetricEstimate
-from tunix_ml.contracts.prediction import Prediction, PredictionsMeta
+from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport, ItemScore, SelfTest
+from tunix_ml.contracts.metrics import PRIMARY
+from tunix_ml.contracts.prediction import ForeignPrediction, GoldLikelihood, Prediction, PredictionsMeta
+from tunix_ml.contracts.system import AnswerRule
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
-from tunix_ml.evaluation.score import SCORER, PredictionMismatch, score_items
+from tunix_ml.evaluation.aggregate import by_item, estimates, group_estimates, pass_at
+from tunix_ml.evaluation.score import PredictionMismatch, score_items, scorer_digests
 from tunix_ml.evaluation.self_test import run_self_test
-from tunix_ml.evaluation.statistics import estimate
+from tunix_ml.evaluation.summary import render_report
 from tunix_ml.exports.templates import template
-from tunix_ml.parquet import write_table
+from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
 
-METRICS = ("answer_correctness", "format_valid", "hit_max_new_tokens")
+ANSWERS = "answers"
+Line = TypeVar("Line")
 
 
 class Predictions(NamedTuple):
@@ -28,10 +34,34 @@ class Predictions(NamedTuple):
     snapshot: Snapshot
     meta: PredictionsMeta
     rows: list[Prediction]
+    gold: list[GoldLikelihood]
 
 
-def scorer_digest() -> str:
-    """Return the digest of the source code that decides scores."""
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is scored, and what the scores rest on; all that a report needs beside the scores themselves.
+
+    Attributes:
+        inputs: digest of everything the scores rest on, by name.
+        rule: where the answer stands in a text; None where a judge gave the scores.
+        scorers: digest of the source code behind each metric.
+    """
+
+    run: RunDirectory
+    dataset_version: str | None
+    recipe: str
+    asked: EvaluationSet
+    inputs: Mapping[str, str]
+    rule: AnswerRule | None
+    max_new_tokens: int | None = None
+    num_samples: int = 1
+    scorer: str = ANSWERS
+    primary_metric: str = PRIMARY
+    scorers: Mapping[str, str] = field(default_factory=dict)
+
+
+def code_version() -> str:
+    """Return the digest of the source code that makes reports from scores."""
     return source_digest("evaluation", "exports/templates")
 
 
@@ -40,9 +70,10 @@ def predictions_slot(run: RunDirectory, evaluation_set: str) -> Slot:
     return run.slot(f"predictions/{evaluation_set}")
 
 
-def eval_slot(run: RunDirectory, evaluation_set: str) -> Slot:
-    """Return where a run's report on an evaluation set is published."""
-    return run.slot(f"eval/{evaluation_set}")
+def eval_slot(run: RunDirectory, evaluation_set: str, scorer: str = ANSWERS) -> Slot:
+    """Return where a run's report on an evaluation set is published, one for each scorer."""
+    suffix = "" if scorer == ANSWERS else f".{scorer.removeprefix('judge:')}"
+    return run.slot(f"eval/{evaluation_set}{suffix}")
 
 
 def read_predictions(slot: Slot, *, digest: str | None = None) -> Predictions:
@@ -52,16 +83,23 @@ def read_predictions(slot: Slot, *, digest: str | None = None) -> Predictions:
         ContractError: a line is not a prediction.
     """
     snapshot = slot.resolve(digest)
-    try:
-        rows = msgspec.json.Decoder(Prediction).decode_lines(snapshot.file("predictions.jsonl").read_bytes())
-    except msgspec.DecodeError as error:
-        raise ContractError(f"predictions.jsonl of {slot.key!r} breaks its contract: {error}") from error
-    return Predictions(snapshot, PredictionsMeta.read(snapshot.file("predictions_meta.json")), rows)
+    return Predictions(
+        snapshot,
+        PredictionsMeta.read(snapshot.file("predictions_meta.json")),
+        _read_lines(snapshot, "predictions.jsonl", Prediction),
+        _read_lines(snapshot, "gold.jsonl", GoldLikelihood),
+    )
 
 
 def read_eval(slot: Slot, *, digest: str | None = None) -> EvalReport:
     """Read a published report, verified."""
     return EvalReport.read(slot.resolve(digest).file("eval.json"))
+
+
+def read_scores(snapshot: Snapshot) -> list[ItemScore]:
+    """Read the scores behind a report, verified, in their order."""
+    rows = read_table(snapshot.file("item_scores.parquet")).to_pylist()
+    return [ItemScore.from_row(row) for row in rows]
 
 
 def evaluate(
@@ -76,116 +114,112 @@ def evaluate(
     run = store.run(run_id)
     identity = RunIdentity.read(run.path / "config.json")
     predictions = read_predictions(predictions_slot(run, evaluation_set), digest=predictions_digest)
-    asked = load_evaluation_set(
-        store, identity.dataset_version, dataset_digest=predictions.meta.dataset_digest
-    ).first(predictions.meta.num_items)
+    meta = predictions.meta
+    asked = load_evaluation_set(store, evaluation_set, digest=meta.source_digest).first(meta.num_items)
     _refuse_mismatch(run, identity, predictions, asked)
-    scores = score_items(
-        asked.items,
-        predictions.rows,
-        template(predictions.meta.template),
-        num_samples=predictions.meta.decoding.num_samples,
+    evaluation = Evaluation(
+        run=run,
+        dataset_version=identity.dataset_version,
+        recipe=identity.train.recipe,
+        asked=asked,
+        inputs={
+            "dataset": identity.dataset_digest,
+            "evaluation_set": asked.source_digest,
+            "model": meta.model_digest,
+            "predictions": predictions.snapshot.digest,
+            "template": meta.template_digest,
+        },
+        rule=AnswerRule(kind="template", template=meta.template),
+        max_new_tokens=meta.decoding.max_new_tokens,
+        num_samples=meta.decoding.num_samples,
+        scorers=scorer_digests(),
     )
-    report = build_report(identity, predictions, asked, scores)
-    parents = {
-        "predictions": predictions.snapshot.digest,
-        "dataset": report.dataset_digest,
-        "model": report.model_digest,
-    }
-    slot = eval_slot(run, evaluation_set)
-    with slot.publish(content_digest=report.digest(), parents=parents, code_version=scorer_digest()) as draft:
+    return score_and_publish(evaluation, predictions.rows, known=_gold_scores(predictions.gold))
+
+
+def score_and_publish(
+    evaluation: Evaluation,
+    predictions: Sequence[Prediction | ForeignPrediction],
+    *,
+    known: Mapping[str, Mapping[str, float]] | None = None,
+) -> Snapshot:
+    """Score predictions by their answers, and publish; `known` are metrics that items have already."""
+    if evaluation.rule is None:
+        raise ContractError(f"{evaluation.run.run_id}: without an answer rule no answer can be found")
+    items, rule = evaluation.asked.items, evaluation.rule
+    scores = score_items(items, predictions, rule, num_samples=evaluation.num_samples, known=known)
+    return publish_scores(evaluation, scores, run_self_test(items, rule))
+
+
+def publish_scores(
+    evaluation: Evaluation, scores: Sequence[ItemScore], self_test: SelfTest | None
+) -> Snapshot:
+    """Publish the scores of an evaluation with the report over them."""
+    report = build_report(evaluation, scores, self_test)
+    slot = eval_slot(evaluation.run, evaluation.asked.name, evaluation.scorer)
+    with slot.publish(
+        content_digest=report.digest(), parents=evaluation.inputs, code_version=code_version()
+    ) as draft:
         (draft.path / "eval.json").write_bytes(report.to_json())
-        table = ITEM_SCORES_SCHEMA.table(map(msgspec.to_builtins, scores))
+        table = ITEM_SCORES_SCHEMA.table(score.to_row() for score in scores)
         write_table(table, draft.path / "item_scores.parquet")
         (draft.path / "README.md").write_text(render_report(report, scores), encoding="utf-8")
     return draft.snapshot
 
 
 def build_report(
-    identity: RunIdentity, predictions: Predictions, asked: EvaluationSet, scores: Sequence[ItemScore]
+    evaluation: Evaluation, scores: Sequence[ItemScore], self_test: SelfTest | None
 ) -> EvalReport:
     """Return the report over item scores; the denominator is every item that was to be asked.
 
     An item with several samples counts once, with their mean: the items are what was drawn independently.
     """
-    meta = predictions.meta
-    scored = [score for score in scores if score.status != "missing"]
-    coverage = len(scored) / len(scores)
-    metrics = (
-        {name: estimate([getattr(score, name) for score in scored]) for name in METRICS} if scored else {}
-    )
+    items = by_item(scores)
+    n_scored = sum(item.is_complete for item in items)
+    metrics = estimates(items)
+    primary = metrics.get(evaluation.primary_metric)
     return EvalReport(
-        run_id=meta.run_id,
-        dataset_version=identity.dataset_version,
-        recipe=identity.train.recipe,
-        evaluation_set=meta.evaluation_set,
-        evaluation_set_digest=asked.digest,
-        dataset_digest=asked.dataset_digest,
-        model_digest=meta.model_digest,
-        predictions_digest=predictions.snapshot.digest,
-        template=meta.template,
-        template_digest=meta.template_digest,
-        scorer=SCORER,
-        scorer_digest=scorer_digest(),
-        max_new_tokens=meta.decoding.max_new_tokens,
-        num_samples=meta.decoding.num_samples,
-        n_items=len(scores),
-        n_scored=len(scored),
-        coverage=coverage,
+        run_id=evaluation.run.run_id,
+        dataset_version=evaluation.dataset_version,
+        recipe=evaluation.recipe,
+        evaluation_set=evaluation.asked.name,
+        evaluation_set_digest=evaluation.asked.digest,
+        scorer=evaluation.scorer,
+        primary_metric=evaluation.primary_metric,
+        inputs=dict(evaluation.inputs),
+        scorers=dict(evaluation.scorers),
+        answer_rule=evaluation.rule.label() if evaluation.rule else evaluation.scorer,
+        max_new_tokens=evaluation.max_new_tokens,
+        num_samples=evaluation.num_samples,
+        n_items=len(items),
+        n_scored=n_scored,
+        coverage=n_scored / len(items),
         status_counts=dict(sorted(Counter(score.status for score in scores).items())),
         metrics=metrics,
-        families=_by_family(scored),
-        primary_score=metrics[SCORER].mean if coverage == 1 else None,
-        self_test=run_self_test(asked.items, template(meta.template)),
+        pass_at_k=pass_at(items, evaluation.primary_metric),
+        groups=group_estimates(items, evaluation.primary_metric),
+        primary_score=primary.mean if primary and n_scored == len(items) else None,
+        self_test=self_test,
     )
 
 
-def render_report(report: EvalReport, scores: Sequence[ItemScore], *, num_samples: int = 8) -> str:
-    """Return the report as Markdown: metrics, families, and the first items with what was written."""
-    shown = [score for score in scores if score.text is not None][:num_samples]
-    return "\n".join(
-        [
-            f"# {report.run_id} on {report.evaluation_set}",
-            "",
-            f"{report.n_scored} of {report.n_items} items have {_all_samples(report.num_samples)}:"
-            f" {', '.join(f'{count} {status}' for status, count in report.status_counts.items())}.",
-            "",
-            "| Metric | Mean | 95 % interval | Standard error | n |",
-            "|---|---|---|---|---|",
-            *(_metric_line(name, metric) for name, metric in report.metrics.items()),
-            *(_metric_line(f"correct: {name}", metric) for name, metric in report.families.items()),
-            "",
-            f"Scorer `{report.scorer}` at `{report.scorer_digest[:16]}`, model `{report.model_digest[:16]}`,"
-            f" evaluation set `{report.evaluation_set_digest[:16]}`, template `{report.template}`.",
-            "",
-            *(line for score in shown for line in _sample_lines(score)),
-        ]
-    )
+def _read_lines(snapshot: Snapshot, name: str, contract: type[Line]) -> list[Line]:
+    try:
+        return msgspec.json.Decoder(contract).decode_lines(snapshot.file(name).read_bytes())
+    except msgspec.DecodeError as error:
+        raise ContractError(f"{name} of {snapshot.record.key!r} breaks its contract: {error}") from error
 
 
-def _all_samples(num_samples: int) -> str:
-    return "a prediction" if num_samples == 1 else f"all {num_samples} predictions, whose mean counts"
-
-
-def _metric_line(name: str, metric: MetricEstimate) -> str:
-    interval = f"{metric.ci95_low:.3f} to {metric.ci95_high:.3f}"
-    return f"| {name} | {metric.mean:.3f} | {interval} | {metric.stderr:.3f} | {metric.n} |"
-
-
-def _sample_lines(score: ItemScore) -> list[str]:
-    correct = score.answer_correctness or 0.0
-    verdict = (
-        "right" if correct == 1 else f"wrong, {score.status}" if correct == 0 else f"{correct:.3f} right"
-    )
-    text = "\n".join(f"    {line}" for line in (score.text or "").splitlines())
-    return [f"Item `{score.item_id[:16]}` ({verdict}; expected `{score.expected}`):", "", text, ""]
-
-
-def _by_family(scored: Sequence[ItemScore]) -> dict[str, MetricEstimate]:
-    values: dict[str, list[float]] = defaultdict(list)
-    for score in scored:
-        values[score.family].append(score.answer_correctness or 0.0)
-    return {family: estimate(found) for family, found in sorted(values.items())}
+def _gold_scores(gold: Sequence[GoldLikelihood]) -> dict[str, dict[str, float]]:
+    """Return the metrics of the true completions, by item."""
+    return {
+        line.item_id: {
+            "gold_nats_per_token": line.nats / line.num_tokens,
+            "gold_bits_per_byte": line.nats / math.log(2) / line.num_bytes,
+        }
+        for line in gold
+        if line.nats is not None
+    }
 
 
 def _refuse_mismatch(

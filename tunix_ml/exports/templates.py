@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from tunix_ml.contracts.canonical import record_digest
 from tunix_ml.contracts.export import TemplateName
@@ -90,3 +91,9 @@ _TEMPLATES = {
 def template(name: TemplateName) -> Template:
     """Return the template of a name."""
     return _TEMPLATES[name]
+
+
+def digest_of(name: str) -> str | None:
+    """Return the digest of the template of a name, None if there is none any more."""
+    found = {found.name: found for found in _TEMPLATES.values()}.get(cast("TemplateName", name))
+    return found.digest() if found else None

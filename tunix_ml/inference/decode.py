@@ -80,7 +80,7 @@ def decode(
         ContractError: a prompt is empty, or too long for the model together with its completion.
         DecodingError: the model's scores are not numbers.
     """
-    _check_lengths(requests, config.max_new_tokens, network.config.max_position_embeddings)
+    check_lengths(requests, config.max_new_tokens, network.config.max_position_embeddings)
     if not requests:
         return []
     batch = _Batch(network, weights, requests, config, end_token_ids, batch_size, decode_text)
@@ -314,7 +314,12 @@ def _identity(request: Request, sample: int) -> tuple[int, int, int]:
     return request.item >> 32, request.item & 0xFFFFFFFF, sample
 
 
-def _check_lengths(requests: Sequence[Request], max_new_tokens: int, limit: int) -> None:
+def check_lengths(requests: Sequence[Request], max_new_tokens: int, limit: int) -> None:
+    """Check that every prompt has a token and leaves room for a completion below the model's limit.
+
+    Raises:
+        ContractError: one does not.
+    """
     for index, request in enumerate(requests):
         if not request.ids:
             raise ContractError(f"prompt {index} has no token")

@@ -137,6 +137,35 @@ def read(weights: Weights, prompts: jax.Array, lengths: jax.Array, *, network: N
     return Read(_cache_of(output.cache), _logits(weights, last, network))
 
 
+@functools.partial(jax.jit, static_argnames=("network",))
+def completion_nats(weights: Weights, ids: jax.Array, is_asked: jax.Array, *, network: Network) -> jax.Array:
+    """Return the negative log-likelihood of the tokens asked for in each row, in nats, shape (rows,).
+
+    Args:
+        weights: made ready for decoding.
+        ids: rows of tokens, padded after their ends, shape (rows, length).
+        is_asked: 1 at the tokens asked for, 0 elsewhere and at each row's first, shape (rows, length).
+        network: of the weights.
+    """
+    num_rows, length = ids.shape
+    slots = jnp.arange(length)
+    output = network.bind(parted(weights.params, network)).hidden(
+        ids,
+        positions=jnp.broadcast_to(slots, ids.shape),
+        mask=jnp.broadcast_to(slots <= slots[:, None], (num_rows, length, length)),
+    )
+
+    def row_nats(row: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        hidden, targets, asked = row
+        log_probs = jax.nn.log_softmax(_logits(weights, hidden, network), axis=-1)
+        picked = jnp.take_along_axis(log_probs, targets[:, None], axis=-1)[:, 0]
+        return -jnp.sum(jnp.where(asked > 0, picked, 0.0))
+
+    # A row at a time: the logits of all of them would be the largest array by far.
+    nats: jax.Array = jax.lax.map(row_nats, (output.hidden[:, :-1], ids[:, 1:], is_asked[:, 1:]))
+    return nats
+
+
 @jax.jit
 def choose_first(logits: jax.Array, source: jax.Array, identity: jax.Array, sampling: Sampling) -> Chosen:
     """Choose the first token of texts whose prompts are the rows `source` of what was read."""

@@ -17,7 +17,10 @@ _TABLES = {
     "tokenized_examples": ("tokenized_examples", "examples.parquet"),
     "predictions": ("predictions", "predictions.parquet"),
     "item_scores": ("eval", "item_scores.parquet"),
+    "evaluation_items": ("evaluation_set", "items.parquet"),
+    "judgements": ("judgements", "verdicts.parquet"),
     "leaderboard": ("leaderboard", "leaderboard.parquet"),
+    "leaderboard_pairs": ("leaderboard", "pairs.parquet"),
 }
 
 

@@ -2,42 +2,69 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tunix_ml.audits import audits
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.contracts.evaluation import EvalReport, MetricEstimate
-from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
-from tunix_ml.contracts.training import CheckpointRecord
-from tunix_ml.evaluation.report import predictions_slot, read_eval, scorer_digest
-from tunix_ml.evaluation.score import SCORER
+from tunix_ml.contracts.evaluation import EvalReport, ItemScore
+from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA, PAIRS_SCHEMA
+from tunix_ml.contracts.metrics import METRICS
+from tunix_ml.evaluation.aggregate import by_item, values_of
+from tunix_ml.evaluation.report import eval_slot, read_eval, read_scores
 from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
-from tunix_ml.registry.page import render_page
+from tunix_ml.registry.ranks import Board, rank_board
+from tunix_ml.registry.run_facts import run_facts
+from tunix_ml.registry.validity import VALID, validity
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store, StoreError
 
 Row = dict[str, Any]
-VALID = "valid"
+
+_SHOWN_METRICS = (
+    "format_valid",
+    "hit_max_new_tokens",
+    "claims_correct",
+    "gold_step_recall",
+    "answer_supported",
+    "trace_num_tokens",
+    "gold_nats_per_token",
+)
+_FROM_REPORT = (
+    "answer_rule",
+    "primary_metric",
+    "primary_score",
+    "n_items",
+    "num_samples",
+    "coverage",
+    "dataset_version",
+    "recipe",
+    "evaluation_set",
+    "evaluation_set_digest",
+    "scorer",
+    "run_id",
+)
 
 
 class Leaderboard(NamedTuple):
-    """The rows, best first within each evaluation set, and why other runs could not be read."""
+    """The rows, best first within each board, the pairs behind the ranks, and why runs could not be read."""
 
     rows: list[Row]
+    pairs: list[Row]
     unreadable: dict[str, str]
 
 
 def publish_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Snapshot:
-    """Collect all evaluated runs and publish table, JSON and page."""
+    """Collect all evaluated runs and publish the rows and the pairs."""
     board = collect_leaderboard(store, required_checks=required_checks)
-    parents = {f"{row['run_id']}/{row['evaluation_set']}": row["eval_digest"] for row in board.rows}
+    parents = {
+        f"{row['run_id']}/{row['evaluation_set']}/{row['scorer']}": row["eval_digest"] for row in board.rows
+    }
     slot = store.slot("leaderboard", "all")
     with slot.publish(parents=parents, code_version=source_digest("registry")) as draft:
         write_table(LEADERBOARD_SCHEMA.table(board.rows), draft.path / "leaderboard.parquet")
+        write_table(PAIRS_SCHEMA.table(board.pairs), draft.path / "pairs.parquet")
         document = json.dumps(board._asdict(), indent=2, sort_keys=True, allow_nan=False)
         (draft.path / "leaderboard.json").write_text(document + "\n", encoding="utf-8")
-        (draft.path / "index.html").write_text(render_page(board.rows, board.unreadable), encoding="utf-8")
     return draft.snapshot
 
 
@@ -47,8 +74,14 @@ def read_leaderboard(snapshot: Snapshot) -> list[Row]:
     return rows
 
 
+def read_pairs(snapshot: Snapshot) -> list[Row]:
+    """Return the published pairs, verified, in their order."""
+    rows: list[Row] = read_table(snapshot.file("pairs.parquet")).to_pylist()
+    return rows
+
+
 def collect_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Leaderboard:
-    """Return a row for each run and evaluation set in the store as they are now.
+    """Return a row for each run, evaluation set and scorer in the store as they are now.
 
     A row is ranked only if its report has passed every one of the required checks.
     """
@@ -66,93 +99,69 @@ def collect_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Lead
                 rows.append(_row(store, run, slot, required_checks))
             except (StoreError, ContractError, OSError) as error:
                 unreadable[f"{run_id}/{slot.table}"] = str(error)
-    return Leaderboard(_ranked(rows), unreadable)
-
-
-def row_status(
-    store: Store, run: RunDirectory, slot: Slot, report: EvalReport, required_checks: Sequence[str]
-) -> str:
-    """Return `valid`, or what is wrong: `invalid: …`, `incomplete: …` or `stale: …`."""
-    snapshot = slot.resolve()
-    problems = snapshot.verify()
-    found = audits(slot, snapshot.digest)
-    problems += [f"check {audit.check} failed" for audit in found.values() if not audit.passed]
-    problems += [f"check {name} was never run" for name in required_checks if name not in found]
-    if problems:
-        return "invalid: " + "; ".join(problems)
-    if report.scorer != SCORER:
-        return f"invalid: scorer {report.scorer} is not known"
-    if report.coverage < 1:
-        return f"incomplete: {report.n_scored} of {report.n_items} items have a prediction"
-    stale = [name for name, is_current in _currency(store, run, report) if not is_current]
-    return f"stale: {', '.join(stale)} changed since" if stale else VALID
-
-
-def _currency(store: Store, run: RunDirectory, report: EvalReport) -> Iterable[tuple[str, bool]]:
-    dataset = store.slot("dataset", report.dataset_version).pointer()
-    predictions = predictions_slot(run, report.evaluation_set).pointer()
-    yield "dataset", dataset is not None and dataset.content_digest == report.dataset_digest
-    checkpoint = CheckpointRecord.read(run.path / "checkpoint.json")
-    yield "model", checkpoint.model_digest == report.model_digest
-    yield "predictions", predictions is not None and predictions.content_digest == report.predictions_digest
-    yield "scorer", report.scorer_digest == scorer_digest()
+    return _ranked(store, rows, unreadable)
 
 
 def _row(store: Store, run: RunDirectory, slot: Slot, required_checks: Sequence[str]) -> Row:
+    snapshot = slot.resolve()
     report = read_eval(slot)
-    checkpoint = CheckpointRecord.read(run.path / "checkpoint.json")
-    score = report.metrics.get(report.scorer)
+    verdict = validity(store, run, slot, report, required_checks=required_checks)
+    score = report.metrics.get(report.primary_metric)
     return {
-        "rank": None,
-        "status": row_status(store, run, slot, report, required_checks),
-        "primary_score": report.primary_score,
+        **dict.fromkeys(("rank", "tie_group", "rank_low", "rank_high")),
+        "status": verdict.status,
+        "reason": verdict.reason,
         "ci95_low": score.ci95_low if score else None,
         "ci95_high": score.ci95_high if score else None,
         "stderr": score.stderr if score else None,
-        "format_valid": _mean(report.metrics.get("format_valid")),
-        "hit_max_new_tokens": _mean(report.metrics.get("hit_max_new_tokens")),
-        "validation_loss": checkpoint.validation_loss,
-        "num_params": checkpoint.num_params,
-        "train_time_s": checkpoint.train_time_s,
-        "eval_digest": slot.resolve().digest,
+        "evaluated_at": snapshot.record.created_at,
+        "fingerprint": report.fingerprint(),
+        "inputs": json.dumps(report.inputs, sort_keys=True),
+        "eval_digest": snapshot.digest,
+        **{name: _mean(report, name) for name in _SHOWN_METRICS},
         **{name: getattr(report, name) for name in _FROM_REPORT},
+        **run_facts(run, report.evaluation_set)._asdict(),
     }
 
 
-_FROM_REPORT = (
-    "dataset_version",
-    "recipe",
-    "template",
-    "n_items",
-    "coverage",
-    "evaluation_set",
-    "scorer",
-    "run_id",
-    "dataset_digest",
-    "evaluation_set_digest",
-    "model_digest",
-    "predictions_digest",
-    "scorer_digest",
-)
+def _mean(report: EvalReport, metric: str) -> float | None:
+    found = report.metrics.get(metric)
+    return found.mean if found else None
 
 
-def _mean(metric: MetricEstimate | None) -> float | None:
-    return metric.mean if metric else None
-
-
-def _ranked(rows: list[Row]) -> list[Row]:
-    """Rank the valid rows of each evaluation content and scorer by score; equal scores share a rank."""
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+def _ranked(store: Store, rows: list[Row], unreadable: dict[str, str]) -> Leaderboard:
+    """Rank the valid rows of each evaluation content and scorer; the others stand below them."""
+    boards: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row["evaluation_set"], row["evaluation_set_digest"], row["scorer"]].append(row)
+        boards[row["evaluation_set"], row["evaluation_set_digest"], row["scorer"]].append(row)
     ordered: list[Row] = []
-    for key in sorted(groups):
-        scores = [row["primary_score"] for row in groups[key] if row["status"] == VALID]
-        for row in groups[key]:
-            if row["status"] == VALID:
-                row["rank"] = 1 + sum(score > row["primary_score"] for score in scores)
-        ordered += sorted(groups[key], key=_order)
-    return ordered
+    pairs: list[Row] = []
+    for key in sorted(boards):
+        board = _rank(store, [row for row in boards[key] if row["status"] == VALID])
+        for row in boards[key]:
+            row.update(board.ranks[row["run_id"]]._asdict() if row["run_id"] in board.ranks else {})
+        ordered += sorted(boards[key], key=_order)
+        pairs += _pair_rows(board, evaluation_set=key[0], scorer=key[2])
+    return Leaderboard(ordered, pairs, unreadable)
+
+
+def _rank(store: Store, rows: list[Row]) -> Board:
+    if not rows:
+        return Board({}, [])
+    metric = METRICS[rows[0]["primary_metric"]]
+    items = {row["run_id"]: by_item(_scores(store, row)) for row in rows}
+    clusters = {item.item_id: item.cluster for item in items[rows[0]["run_id"]]}
+    values = {run_id: values_of(found, metric.name) for run_id, found in items.items()}
+    return rank_board(values, metric, clusters=clusters)
+
+
+def _scores(store: Store, row: Row) -> list[ItemScore]:
+    slot = eval_slot(store.run(row["run_id"]), row["evaluation_set"], row["scorer"])
+    return read_scores(slot.resolve(row["eval_digest"]))
+
+
+def _pair_rows(board: Board, *, evaluation_set: str, scorer: str) -> list[Row]:
+    return [{"evaluation_set": evaluation_set, "scorer": scorer, **pair} for pair in board.pairs]
 
 
 def _order(row: Row) -> tuple[bool, int, str]:

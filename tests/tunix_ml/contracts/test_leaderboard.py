@@ -1,26 +1,28 @@
 import pytest
 
-from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
+from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA, PAIRS_SCHEMA
+from tunix_ml.contracts.table import TableSchema
 
 
 def test_a_row_names_everything_that_it_rests_on() -> None:
-    digests = {"dataset", "evaluation_set", "model", "predictions", "eval", "scorer"}
+    digests = {"fingerprint", "inputs", "evaluation_set_digest", "eval_digest"}
 
-    assert {f"{name}_digest" for name in digests} <= set(LEADERBOARD_SCHEMA.names)
-    assert {"run_id", "evaluation_set", "scorer", "template", "recipe"} <= set(LEADERBOARD_SCHEMA.names)
+    assert digests <= set(LEADERBOARD_SCHEMA.names)
+    assert {"run_id", "evaluation_set", "scorer", "answer_rule", "recipe"} <= set(LEADERBOARD_SCHEMA.names)
 
 
-def test_only_what_an_unranked_row_lacks_may_be_null() -> None:
+def test_only_what_an_unranked_row_or_a_foreign_system_lacks_may_be_null() -> None:
     nullable = {column.name for column in LEADERBOARD_SCHEMA if column.nullable}
 
-    assert {"rank", "primary_score", "ci95_low", "ci95_high", "stderr"} <= nullable
-    assert not nullable & {"status", "run_id", "n_items", "coverage", "validation_loss"}
-    assert not [name for name in nullable if name.endswith("_digest")]
+    assert {"rank", "tie_group", "primary_score", "ci95_low", "ci95_high", "stderr"} <= nullable
+    assert {"dataset_version", "validation_loss", "device_seconds"} <= nullable
+    assert not nullable & {"status", "reason", "run_id", "n_items", "coverage", "fingerprint", "inputs"}
 
 
-def test_every_column_is_described_once() -> None:
-    assert len(set(LEADERBOARD_SCHEMA.names)) == len(LEADERBOARD_SCHEMA)
-    assert all(column.description for column in LEADERBOARD_SCHEMA)
+@pytest.mark.parametrize("schema", [LEADERBOARD_SCHEMA, PAIRS_SCHEMA])
+def test_every_column_is_described_once(schema: TableSchema) -> None:
+    assert len(set(schema.names)) == len(schema)
+    assert all(column.description for column in schema)
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -16,4 +16,6 @@ def test_what_is_counted_is_no_share() -> None:
     assert [metric.name for metric in SAMPLE_METRICS if not metric.is_share] == [
         "trace_num_steps",
         "trace_num_tokens",
+        "gold_nats_per_token",
+        "gold_bits_per_byte",
     ]

@@ -17,6 +17,7 @@ META: dict[str, Any] = {
     "run_id": "golden-v2.tiny.0123456789",
     "evaluation_set": "golden-v2.test",
     "evaluation_set_digest": "a" * 64,
+    "source_digest": "b" * 64,
     "dataset_digest": "b" * 64,
     "model_digest": "c" * 64,
     "template": "reasoning_tags",
@@ -56,6 +57,7 @@ def test_the_table_holds_what_a_prediction_holds() -> None:
         {"max_new_tokens": 0},
         {"decode_batch_size": 0},
         {"max_items": 0},
+        {"evaluation_sets": []},
         {"predict_device": "GPU"},
         {"predict_device_index": -1},
         {"temperature": -0.1},
@@ -102,3 +104,10 @@ def test_meta_is_read_as_it_was_written_and_says_how_was_decoded() -> None:
 def test_meta_needs_every_field(name: str) -> None:
     with pytest.raises(ValidationError, match=rf"{name}\n  Field required"):
         PredictionsMeta(**{key: value for key, value in META.items() if key != name})
+
+
+def test_what_is_asked_does_not_decide_how_texts_are_written() -> None:
+    config = PredictConfig(evaluation_sets=["test", "eval-v1"], max_items=3)
+
+    assert config.decoding() == PredictConfig().decoding()
+    assert PredictConfig().evaluation_sets == ["test"]

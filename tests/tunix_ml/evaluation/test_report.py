@@ -15,9 +15,8 @@ from tunix_ml.evaluation.report import (
     predictions_slot,
     read_eval,
     read_predictions,
-    scorer_digest,
 )
-from tunix_ml.evaluation.score import PredictionMismatch
+from tunix_ml.evaluation.score import PredictionMismatch, scorer_digests
 from tunix_ml.store import CorruptArtifact, NotPublished, RunDirectory, Slot, Snapshot, Store
 
 TEST_SET = "golden-v2.test"
@@ -71,21 +70,22 @@ def test_every_template_is_scored_by_its_own_rule(store: Store, finished_run: Fi
     snapshot = evaluate(store, run.run_id, TEST_SET)
 
     assert EvalReport.read(snapshot.file("eval.json")).primary_score == 0.75
-    assert {row["rule"] for row in items_of(snapshot)} == {f"{name}.answer"}
+    assert {row["rule"] for row in items_of(snapshot)} <= {f"{name}.answer, number", f"{name}.answer, text"}
 
 
-def test_families_add_up_to_the_whole(store: Store, finished_run: Finish) -> None:
+def test_categories_add_up_to_the_whole(store: Store, finished_run: Finish) -> None:
     report = EvalReport.read(evaluate(store, finished_run().run_id, TEST_SET).file("eval.json"))
 
-    assert sum(family.n for family in report.families.values()) == 8
-    assert sum(family.mean * family.n for family in report.families.values()) == pytest.approx(6)
+    (categories,) = report.groups.values()
+    assert sum(part.n for part in categories.values()) == 8
+    assert sum(part.mean * part.n for part in categories.values()) == pytest.approx(6)
 
 
 def test_every_item_stands_behind_the_score(store: Store, finished_run: Finish) -> None:
     snapshot = evaluate(store, finished_run().run_id, TEST_SET)
 
     rows = items_of(snapshot)
-    items = load_evaluation_set(store, "golden-v2").items
+    items = load_evaluation_set(store, TEST_SET).items
     assert pq.read_schema(snapshot.file("item_scores.parquet")).equals(ITEM_SCORES_SCHEMA.arrow())
     assert [(row["item_id"], row["expected"]) for row in rows] == [
         (item.item_id, item.final_answer) for item in items
@@ -118,14 +118,14 @@ def test_a_run_without_any_prediction_has_no_metric_rather_than_zero(
     report = EvalReport.read(evaluate(store, run.run_id, TEST_SET).file("eval.json"))
 
     assert (report.coverage, report.primary_score) == (0.0, None)
-    assert (report.metrics, report.families) == ({}, {})
+    assert (report.metrics, report.groups) == ({}, {})
 
 
 def test_only_the_first_items_count_where_only_they_were_asked(
     store: Store, finished_run: Finish, tampered: Tamper
 ) -> None:
     run = finished_run()
-    asked = load_evaluation_set(store, "golden-v2").first(6)
+    asked = load_evaluation_set(store, TEST_SET).first(6)
 
     def keep_six(folder: Path) -> None:
         lines = (folder / "predictions.jsonl").read_bytes().splitlines(keepends=True)
@@ -157,8 +157,9 @@ def test_an_item_with_samples_counts_once_with_their_mean(
 
     assert (report.n_items, report.num_samples, report.primary_score) == (8, 2, 3 / 8)
     assert report.metrics["answer_correctness"].n == 8
-    assert [row["answer_correctness"] for row in items_of(snapshot)] == [0.5] * 6 + [0.0] * 2
-    assert "8 of 8 items have all 2 predictions, whose mean counts" in snapshot.file("README.md").read_text()
+    assert [row["answer_correctness"] for row in items_of(snapshot)] == [1.0, 0.0] * 6 + [0.0] * 4
+    assert {k: found.mean for k, found in report.pass_at_k.items()} == {1: 3 / 8, 2: 6 / 8}
+    assert "8 of 8 items have 2 scores each, whose mean counts" in snapshot.file("README.md").read_text()
 
 
 # What a report rests on
@@ -172,14 +173,16 @@ def test_the_report_names_all_it_rests_on(store: Store, golden: Snapshot, finish
     report = read_eval(eval_slot(run, TEST_SET))
 
     assert (report.run_id, report.recipe, report.evaluation_set) == (run.run_id, "named", TEST_SET)
-    assert (report.dataset_digest, report.predictions_digest) == (golden.digest, predictions.snapshot.digest)
-    assert report.model_digest == run.slot("model").resolve().digest
-    assert (report.scorer, report.scorer_digest) == ("answer_correctness", scorer_digest())
-    assert snapshot.record.parents == {
-        "predictions": predictions.snapshot.digest,
+    assert (report.scorer, report.primary_metric) == ("answers", "answer_correctness")
+    assert report.scorers == scorer_digests()
+    assert report.inputs == {
         "dataset": golden.digest,
-        "model": report.model_digest,
+        "evaluation_set": golden.digest,
+        "model": run.slot("model").resolve().digest,
+        "predictions": predictions.snapshot.digest,
+        "template": predictions.meta.template_digest,
     }
+    assert snapshot.record.parents == report.inputs
     assert snapshot.digest == report.digest()
 
 
@@ -257,12 +260,10 @@ def test_the_summary_shows_scores_and_what_was_written(store: Store, finished_ru
     run = finished_run()
     summary = evaluate(store, run.run_id, TEST_SET).file("README.md").read_text(encoding="utf-8")
 
-    assert summary.startswith(
-        f"# {run.run_id} on golden-v2.test\n\n8 of 8 items have a prediction: 8 scored."
-    )
+    assert summary.startswith(f"# {run.run_id} on golden-v2.test\n\n8 of 8 items have a score: 8 scored.")
     assert "| answer_correctness | 0.750 | 0.409 to 0.929 | 0.164 | 8 |" in summary
     assert summary.count("(right; expected `") == 6
-    assert summary.count("(wrong, scored; expected `") == 2
+    assert summary.count("(not right, scored; expected `") == 2
     assert "    <answer>-987654</answer>" in summary
 
 
@@ -274,5 +275,5 @@ def test_the_summary_of_a_run_with_nothing_scored_shows_no_number(
 
     summary = evaluate(store, run.run_id, TEST_SET).file("README.md").read_text(encoding="utf-8")
 
-    assert "0 of 8 items have a prediction: 8 missing." in summary
+    assert "0 of 8 items have a score: 8 missing." in summary
     assert "answer_correctness |" not in summary

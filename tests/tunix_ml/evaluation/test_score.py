@@ -2,12 +2,13 @@ from typing import Any
 
 import pytest
 
+from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.prediction import FinishReason, Prediction
-from tunix_ml.evaluation.score import PredictionMismatch, score_item, score_items
-from tunix_ml.exports.templates import template
+from tunix_ml.contracts.system import AnswerRule
+from tunix_ml.evaluation.score import JudgedScore, PredictionMismatch, score_items, score_verdicts
 
-TAGS = template("reasoning_tags")
+TAGS = AnswerRule(kind="template", template="reasoning_tags")
 ITEM = EvaluationItem("a", "What is 2 + 3?", "5", "number", ("2 + 3 = 5.",), category="sums")
 WHOLE = "<reasoning>\n2 + 3 = 5.\n</reasoning>\n<answer>5</answer>"
 
@@ -37,19 +38,18 @@ def write(
 def test_a_text_is_scored_by_the_answer_it_holds(
     text: str, finish_reason: FinishReason, scored: tuple[Any, ...]
 ) -> None:
-    score = score_item(ITEM, write(text, finish_reason=finish_reason), TAGS)
+    (score,) = score_items([ITEM], [write(text, finish_reason=finish_reason)], TAGS)
 
-    found = (score.status, score.extracted, score.answer_correctness, score.format_valid)
-    assert (*found, score.hit_max_new_tokens) == scored
-    assert (score.rule is None) == (score.extracted is None)
-    assert (score.expected, score.family, score.text) == ("5", "sums", text)
+    names = ("answer_correctness", "format_valid", "hit_max_new_tokens")
+    assert (score.status, score.extracted, *(score.scores[name] for name in names)) == scored
+    assert (score.expected, score.category, score.text) == ("5", "sums", text)
+    assert score.text_digest == sha256_hex(text.encode())
 
 
 def test_an_item_without_a_prediction_has_no_score_at_all() -> None:
-    score = score_item(ITEM, None, TAGS)
+    (score,) = score_items([ITEM], [], TAGS)
 
-    assert score.status == "missing"
-    assert score.answer_correctness is score.format_valid is score.hit_max_new_tokens is score.text is None
+    assert (score.status, score.scores, score.text) == ("missing", {}, None)
 
 
 def test_scores_come_in_the_order_of_the_items() -> None:
@@ -58,7 +58,7 @@ def test_scores_come_in_the_order_of_the_items() -> None:
 
     scores = score_items(items, predictions, TAGS)
 
-    assert [(score.item_id, score.answer_correctness) for score in scores] == [
+    assert [(score.item_id, score.scores.get("answer_correctness")) for score in scores] == [
         ("a", None),
         ("b", 1.0),
         ("c", 1.0),
@@ -75,21 +75,20 @@ def test_two_predictions_for_one_item_are_refused() -> None:
         score_items([ITEM], [write(WHOLE), write(WHOLE)], TAGS)
 
 
-def test_an_item_with_samples_scores_their_mean_and_shows_the_first() -> None:
+def test_every_sample_of_an_item_has_its_own_score() -> None:
     wrong, cut = WHOLE.replace(">5<", ">6<"), "<reasoning>\n2 + 3 = 5."
-    samples = [write(wrong), write(WHOLE, sample_index=1), write(WHOLE, sample_index=2)]
-    samples.append(write(cut, sample_index=3, finish_reason="length"))
+    samples = [write(wrong), write(WHOLE, sample_index=1)]
+    samples.append(write(cut, sample_index=2, finish_reason="length"))
 
-    (score,) = score_items([ITEM], samples[::-1], TAGS, num_samples=4)
+    scores = score_items([ITEM], samples[::-1], TAGS, num_samples=4)
 
-    assert (score.answer_correctness, score.format_valid, score.hit_max_new_tokens) == (0.5, 0.75, 0.25)
-    assert (score.status, score.extracted, score.text) == ("scored", "6", wrong)
-
-
-def test_an_item_that_lacks_a_sample_has_no_score() -> None:
-    (score,) = score_items([ITEM], [write(WHOLE), write(WHOLE, sample_index=2)], TAGS, num_samples=3)
-
-    assert (score.status, score.answer_correctness) == ("missing", None)
+    assert [(score.sample_index, score.status, score.extracted) for score in scores] == [
+        (0, "scored", "6"),
+        (1, "scored", "5"),
+        (2, "truncated", None),
+        (3, "missing", None),
+    ]
+    assert [score.scores.get("answer_correctness") for score in scores] == [0.0, 1.0, 0.0, None]
 
 
 @pytest.mark.parametrize(
@@ -101,3 +100,17 @@ def test_a_sample_that_was_not_asked_for_is_refused(sample_index: int, message: 
 
     with pytest.raises(PredictionMismatch, match=message):
         score_items([ITEM], samples, TAGS, num_samples=2)
+
+
+def test_a_judge_decides_by_what_it_said_and_an_unclear_verdict_is_its_error() -> None:
+    items = [EvaluationItem(name, "?", name) for name in "abc"]
+    verdicts = {("a", 0): JudgedScore(1.0, "CORRECT"), ("b", 0): JudgedScore(None, "perhaps")}
+
+    scores = score_verdicts(items, verdicts, texts={("a", 0): "so a"}, metric="judged_correct")
+
+    assert [(score.status, score.scores) for score in scores] == [
+        ("scored", {"judged_correct": 1.0}),
+        ("error", {}),
+        ("missing", {}),
+    ]
+    assert scores[1].detail == "the verdict 'perhaps' stands for no score"

@@ -64,7 +64,7 @@ def test_training_and_asking_use_the_same_text(
     store: Store, golden: Snapshot, exported: Snapshot, name: TemplateName
 ) -> None:
     export = render_dataset(store, "golden-v2", ExportConfig(template=name))
-    items = {item.item_id: item for item in load_evaluation_set(store, "golden-v2").items}
+    items = {item.item_id: item for item in load_evaluation_set(store, "golden-v2.test").items}
 
     for record in read_export(export, "training_example", "test"):
         item = items[record["id"]]

@@ -12,9 +12,13 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig, Prediction, PredictionsMeta
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity
+from tunix_ml.datasets.evaluation_catalog import UnknownEvaluationSet, load_evaluation_recipe
+from tunix_ml.datasets.evaluation_publish import publish_evaluation_set
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.exports.tokenizer import load_tokenizer, train_bpe
+from tunix_ml.inference import predict as predict_module
 from tunix_ml.inference.predict import end_token_ids, predict
+from tunix_ml.modeling.huggingface import LoadedModel, load_model
 from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
 from tunix_ml.training.loop import train
 
@@ -28,8 +32,13 @@ def record(sums: Store, identify: Callable[..., RunIdentity]) -> CheckpointRecor
     return train(store=sums, identity=identity, execution=execution, report=lambda line: None)
 
 
-def ask(store: Store, run_id: str, config: PredictConfig = CONFIG) -> Snapshot:
+def ask_all(store: Store, run_id: str, config: PredictConfig = CONFIG) -> dict[str, Snapshot]:
     return predict(store=store, run_id=run_id, config=config, report=lambda line: None)
+
+
+def ask(store: Store, run_id: str, config: PredictConfig = CONFIG) -> Snapshot:
+    (snapshot,) = ask_all(store, run_id, config).values()
+    return snapshot
 
 
 def read(snapshot: Snapshot) -> list[Prediction]:
@@ -40,7 +49,7 @@ def read(snapshot: Snapshot) -> list[Prediction]:
 def test_every_item_gets_one_prediction(sums: Store, record: CheckpointRecord) -> None:
     snapshot = ask(sums, record.run_id)
 
-    items = load_evaluation_set(sums, "sums-v1").items
+    items = load_evaluation_set(sums, "sums-v1.test").items
     predictions = read(snapshot)
     assert [prediction.item_id for prediction in predictions] == [item.item_id for item in items]
     assert [prediction.prompt for prediction in predictions] == [f"{item.prompt}\n" for item in items]
@@ -61,16 +70,18 @@ def test_the_table_holds_what_the_lines_hold(sums: Store, record: CheckpointReco
 def test_the_predictions_say_what_they_rest_on(sums: Store, record: CheckpointRecord) -> None:
     snapshot = ask(sums, record.run_id)
 
-    items = load_evaluation_set(sums, "sums-v1")
+    items = load_evaluation_set(sums, "sums-v1.test")
     meta = PredictionsMeta.read(snapshot.file("predictions_meta.json"))
     assert (meta.run_id, meta.model_digest) == (record.run_id, record.model_digest)
+    assert (meta.evaluation_set, meta.source_digest) == ("sums-v1.test", items.source_digest)
+    assert meta.dataset_digest == items.source_digest
     assert meta.num_items == len(items.items)
     assert meta.num_length_stops == sum(one.finish_reason == "length" for one in read(snapshot))
     assert meta.device == "cpu"
     assert snapshot.record.parents == {
         "model": record.model_digest,
         "evaluation_set": items.digest,
-        "dataset": items.dataset_digest,
+        "source": items.source_digest,
     }
 
 
@@ -129,10 +140,84 @@ def test_fewer_items_are_the_first_by_id_and_another_evaluation_set(
 ) -> None:
     snapshot = ask(sums, record.run_id, CONFIG.model_copy(update={"max_items": 2}))
 
-    items = load_evaluation_set(sums, "sums-v1")
+    items = load_evaluation_set(sums, "sums-v1.test")
     meta = PredictionsMeta.read(snapshot.file("predictions_meta.json"))
     assert [one.item_id for one in read(snapshot)] == [item.item_id for item in items.items[:2]]
     assert meta.evaluation_set_digest == items.first(2).digest != items.digest
+
+
+@pytest.fixture
+def capitals(sums: Store) -> Snapshot:
+    """The set `capitals-v1` of three questions, published."""
+    folder = sums.home / "recipes" / "evaluation"
+    folder.mkdir(parents=True)
+    recipe = "{description: Capitals., license: CC0-1.0, path: capitals.jsonl}"
+    (folder / "capitals-v1.yaml").write_text(recipe)
+    items = [{"item_id": name, "prompt": f"Spell {name}.", "final_answer": name} for name in ("a", "b", "c")]
+    (folder / "capitals.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(items))
+    return publish_evaluation_set(sums, load_evaluation_recipe("capitals-v1", sums.home))
+
+
+BOTH = CONFIG.model_copy(update={"evaluation_sets": ["test", "capitals-v1"]})
+
+
+def test_every_set_has_predictions_of_its_own(
+    sums: Store, record: CheckpointRecord, capitals: Snapshot
+) -> None:
+    alone = ask(sums, record.run_id)
+    found = ask_all(sums, record.run_id, BOTH)
+
+    metas = [PredictionsMeta.read(one.file("predictions_meta.json")) for one in found.values()]
+    assert list(found) == [meta.evaluation_set for meta in metas] == ["sums-v1.test", "capitals-v1"]
+    assert found["sums-v1.test"].digest == alone.digest
+    assert [row.item_id for row in read(found["capitals-v1"])] == ["a", "b", "c"]
+    assert metas[1].source_digest == found["capitals-v1"].record.parents["source"] == capitals.digest
+    assert metas[1].dataset_digest == metas[0].dataset_digest
+
+
+def test_the_limit_on_items_is_that_of_each_set(
+    sums: Store, record: CheckpointRecord, capitals: Snapshot
+) -> None:
+    found = ask_all(sums, record.run_id, BOTH.model_copy(update={"max_items": 2}))
+
+    assert [len(read(snapshot)) for snapshot in found.values()] == [2, 2]
+
+
+def test_the_model_is_loaded_once_for_all_sets(
+    sums: Store, record: CheckpointRecord, capitals: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Path] = []
+
+    def load_and_count(folder: Path) -> LoadedModel:
+        loaded.append(folder)
+        return load_model(folder)
+
+    monkeypatch.setattr(predict_module, "load_model", load_and_count)
+    ask_all(sums, record.run_id, BOTH)
+
+    assert len(loaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("capital-v1", UnknownEvaluationSet, "no evaluation set 'capital-v1', there are: test, .*eval-v1"),
+        ("eval-v1", NotPublished, "'eval-v1' has not been published yet: materialize evaluation_sets"),
+    ],
+)
+def test_a_set_that_cannot_be_asked_is_refused_before_the_model_is_loaded(
+    sums: Store,
+    record: CheckpointRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    error: type[Exception],
+    message: str,
+) -> None:
+    monkeypatch.setattr(predict_module, "load_model", None)
+
+    with pytest.raises(error, match=message):
+        ask(sums, record.run_id, CONFIG.model_copy(update={"evaluation_sets": ["test", name]}))
+    assert not (sums.run(record.run_id).path / "predictions").exists()
 
 
 def test_progress_is_reported(sums: Store, record: CheckpointRecord) -> None:

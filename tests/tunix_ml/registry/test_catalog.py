@@ -9,7 +9,15 @@ from tunix_ml.registry.catalog import create_views, rebuild_catalog
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.store import CorruptArtifact, Slot, Snapshot, Store
 
-TABLES = ["item_scores", "leaderboard", "predictions", "rejects", "tokenized_examples", "traces"]
+TABLES = [
+    "item_scores",
+    "leaderboard",
+    "leaderboard_pairs",
+    "predictions",
+    "rejects",
+    "tokenized_examples",
+    "traces",
+]
 
 
 @pytest.fixture
@@ -49,6 +57,7 @@ def test_every_published_table_has_a_view_over_all_its_rows(
         "predictions": 16,
         "item_scores": 16,
         "leaderboard": 2,
+        "leaderboard_pairs": 1,
     }
 
 

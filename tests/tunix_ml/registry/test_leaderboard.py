@@ -18,6 +18,7 @@ from tunix_ml.registry.leaderboard import (
     collect_leaderboard,
     publish_leaderboard,
     read_leaderboard,
+    read_pairs,
 )
 from tunix_ml.store import RunDirectory, Slot, Store
 
@@ -28,6 +29,10 @@ Tamper = Callable[..., Subject]
 
 def rows_by_recipe(store: Store) -> dict[str, Row]:
     return {row["recipe"]: row for row in collect_leaderboard(store, required_checks=()).rows}
+
+
+def verdict(row: Row) -> tuple[str, str]:
+    return row["status"], row["reason"]
 
 
 def drop_one_line(folder: Path) -> None:
@@ -47,7 +52,7 @@ def edit_report(**changes: Any) -> Callable[[Path], None]:
 
 
 def test_an_empty_store_has_an_empty_board(store: Store) -> None:
-    assert collect_leaderboard(store, required_checks=()) == ([], {})
+    assert collect_leaderboard(store, required_checks=()) == ([], [], {})
     snapshot = publish_leaderboard(store, required_checks=())
     assert pq.read_schema(snapshot.file("leaderboard.parquet")).equals(LEADERBOARD_SCHEMA.arrow())
     assert read_leaderboard(snapshot) == []
@@ -76,10 +81,8 @@ def test_a_row_is_the_report_and_the_checkpoint_of_its_run(store: Store, evaluat
 
     assert row.keys() == set(LEADERBOARD_SCHEMA.names)
     assert row["run_id"] == report.run_id == slot.key
-    assert (row["eval_digest"], row["predictions_digest"]) == (
-        slot.resolve().digest,
-        report.predictions_digest,
-    )
+    assert (row["eval_digest"], row["fingerprint"]) == (slot.resolve().digest, report.fingerprint())
+    assert json.loads(row["inputs"]) == report.inputs
     interval = report.metrics["answer_correctness"]
     assert (row["ci95_low"], row["ci95_high"], row["stderr"]) == (
         interval.ci95_low,
@@ -87,7 +90,7 @@ def test_a_row_is_the_report_and_the_checkpoint_of_its_run(store: Store, evaluat
         interval.stderr,
     )
     assert (row["n_items"], row["coverage"], row["format_valid"], row["hit_max_new_tokens"]) == (8, 1, 1, 0)
-    assert (row["num_params"], row["validation_loss"], row["train_time_s"]) == (123_456, 1.5, 12.0)
+    assert (row["num_params"], row["validation_loss"], row["device_seconds"]) == (123_456, 1.5, 14.0)
 
 
 def test_runs_that_answered_other_items_are_ranked_apart(
@@ -113,7 +116,7 @@ def test_an_incomplete_run_is_shown_without_a_rank_or_score(
 
     whole, partial = (rows_by_recipe(store)[name] for name in ("whole", "partial"))
 
-    assert partial["status"] == "incomplete: 7 of 8 items have a prediction"
+    assert verdict(partial) == ("incomplete", "7 of 8 items have a score")
     assert (partial["rank"], partial["primary_score"]) == (None, None)
     assert whole["rank"] == 1
 
@@ -126,7 +129,7 @@ def test_a_report_on_a_replaced_dataset_is_stale(
 
     (row,) = collect_leaderboard(store, required_checks=()).rows
 
-    assert (row["rank"], row["status"]) == (None, "stale: dataset changed since")
+    assert (row["rank"], *verdict(row)) == (None, "stale", "changed since: dataset, evaluation set")
     assert row["primary_score"] == 0.75
 
 
@@ -138,30 +141,37 @@ def test_a_report_on_replaced_predictions_is_stale(
 
     (row,) = collect_leaderboard(store, required_checks=()).rows
 
-    assert (row["rank"], row["status"]) == (None, "stale: predictions changed since")
+    assert (row["rank"], *verdict(row)) == (None, "stale", "changed since: predictions")
 
 
 def test_a_report_by_an_earlier_scorer_is_stale(store: Store, evaluated: Evaluated, tampered: Tamper) -> None:
-    tampered(evaluated(), edit_report(scorer_digest="0" * 64))
+    slot = evaluated()
+    report = EvalReport.read(slot.resolve().file("eval.json"))
+    tampered(slot, edit_report(scorers={**report.scorers, "format_valid": "0" * 64}))
 
-    assert rows_by_recipe(store)["tiny"]["status"] == "stale: scorer changed since"
+    found = verdict(rows_by_recipe(store)["tiny"])
+    assert found == ("stale", "changed since: scorer of format_valid")
 
 
-def test_a_report_by_another_scorer_is_invalid(store: Store, evaluated: Evaluated, tampered: Tamper) -> None:
-    tampered(evaluated(), edit_report(scorer="mock"))
+def test_a_report_by_a_judge_that_was_never_calibrated_is_invalid(
+    store: Store, evaluated: Evaluated, tampered: Tamper
+) -> None:
+    tampered(evaluated(), edit_report(scorer="judge:mock"))
 
     row = rows_by_recipe(store)["tiny"]
-    assert (row["rank"], row["status"]) == (None, "invalid: scorer mock is not known")
+    assert (row["rank"], *verdict(row)) == (None, "invalid", "judge mock was never calibrated")
 
 
-def test_a_report_that_failed_a_check_is_invalid(store: Store, evaluated: Evaluated) -> None:
+def test_a_report_that_failed_a_required_check_is_invalid(store: Store, evaluated: Evaluated) -> None:
     slot = evaluated()
-    for check, passed in {"every_item_is_scored": True, "scorer_self_test_passes": False}.items():
+    verdicts = {"every_item_is_scored": True, "scorer_self_test_passes": False, "it_is_no_worse": False}
+    for check, passed in verdicts.items():
         record_audit(slot, slot.resolve().digest, check=check, passed=passed, description="found")
 
-    (row,) = collect_leaderboard(store, required_checks=()).rows
+    required = ("every_item_is_scored", "scorer_self_test_passes")
+    (row,) = collect_leaderboard(store, required_checks=required).rows
 
-    assert (row["rank"], row["status"]) == (None, "invalid: check scorer_self_test_passes failed")
+    assert (row["rank"], *verdict(row)) == (None, "invalid", "check scorer_self_test_passes failed")
 
 
 def test_a_report_that_a_required_check_never_saw_is_invalid(store: Store, evaluated: Evaluated) -> None:
@@ -169,7 +179,7 @@ def test_a_report_that_a_required_check_never_saw_is_invalid(store: Store, evalu
 
     (row,) = collect_leaderboard(store, required_checks=("every_item_is_sane",)).rows
 
-    assert (row["rank"], row["status"]) == (None, "invalid: check every_item_is_sane was never run")
+    assert (row["rank"], *verdict(row)) == (None, "invalid", "check every_item_is_sane was never run")
 
 
 def test_a_report_with_a_damaged_file_is_invalid(store: Store, evaluated: Evaluated) -> None:
@@ -178,8 +188,8 @@ def test_a_report_with_a_damaged_file_is_invalid(store: Store, evaluated: Evalua
     (row,) = collect_leaderboard(store, required_checks=()).rows
 
     assert row["rank"] is None
-    assert row["status"].startswith("invalid: ")
-    assert "item_scores.parquet has sha256" in row["status"]
+    assert row["status"] == "invalid"
+    assert "item_scores.parquet has sha256" in row["reason"]
 
 
 # What cannot be read
@@ -241,13 +251,13 @@ def test_a_run_that_was_not_evaluated_has_no_row(
 ) -> None:
     finished_run()
 
-    assert collect_leaderboard(store, required_checks=()) == ([], {})
+    assert collect_leaderboard(store, required_checks=()) == ([], [], {})
 
 
 # What is published
 
 
-def test_table_json_and_page_say_the_same(store: Store, evaluated: Evaluated) -> None:
+def test_tables_and_json_say_the_same(store: Store, evaluated: Evaluated) -> None:
     evaluated(recipe="one")
     break_report(evaluated(recipe="two"))
     board = collect_leaderboard(store, required_checks=())
@@ -256,8 +266,7 @@ def test_table_json_and_page_say_the_same(store: Store, evaluated: Evaluated) ->
 
     assert read_leaderboard(snapshot) == board.rows
     assert json.loads(snapshot.file("leaderboard.json").read_bytes()) == board._asdict()
-    page = snapshot.file("index.html").read_text(encoding="utf-8")
-    assert all(text in page for text in [board.rows[0]["run_id"], *board.unreadable])
+    assert read_pairs(snapshot) == board.pairs
 
 
 def test_the_board_names_the_reports_it_rests_on(store: Store, evaluated: Evaluated) -> None:
@@ -265,7 +274,7 @@ def test_the_board_names_the_reports_it_rests_on(store: Store, evaluated: Evalua
 
     parents = publish_leaderboard(store, required_checks=()).record.parents
 
-    assert parents == {f"{slot.key}/{TEST_SET}": slot.resolve().digest}
+    assert parents == {f"{slot.key}/{TEST_SET}/answers": slot.resolve().digest}
 
 
 def test_the_same_runs_give_the_same_board(store: Store, evaluated: Evaluated) -> None:
@@ -281,4 +290,4 @@ def test_a_score_of_a_model_that_was_trained_anew_since_is_stale(store: Store, e
 
     (row,) = collect_leaderboard(store, required_checks=()).rows
 
-    assert (row["rank"], row["status"]) == (None, "stale: model changed since")
+    assert (row["rank"], *verdict(row)) == (None, "stale", "changed since: model")
