@@ -29,7 +29,7 @@ $(DEV_HOME)/dagster.yaml: dagster.yaml
 	cp dagster.yaml $@
 
 materialize: ## Make all assets of one dataset version: VERSION=golden-v2 CONFIG=configs/smoke.yaml
-	uv run dagster asset materialize -m tunix_assets.definitions --select '+key:leaderboard' \
+	uv run dagster asset materialize -m tunix_assets.definitions --select '+key:results_site' \
 		--partition $(VERSION) $(if $(CONFIG),-c $(CONFIG))
 
 docs: ## Write the reference from the code and build the site into site/

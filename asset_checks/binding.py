@@ -6,8 +6,8 @@ from typing import Protocol
 
 import dagster as dg
 
-from asset_checks.outcome import Check, Outcome, Subject
-from asset_checks.subject import UNPARTITIONED, resolve_subject
+from asset_checks.outcome import Check, Outcome, Subject, merged
+from asset_checks.subject import UNPARTITIONED, combined_digest, resolve_subjects
 from tunix_ml.audits import record_audit
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.store import NotPublished, Store, StoreError
@@ -86,8 +86,21 @@ def _bind_one(check: Check, partitions_def: dg.PartitionsDefinition[str] | None)
 def _evaluate(
     context: dg.AssetCheckExecutionContext | dg.OpExecutionContext, check: Check, key: str
 ) -> dg.AssetCheckResult:
+    """Run a check on every content of its asset, and return one result for all of them."""
     store: Store = context.resources.store.store()
-    subject = resolve_subject(context, store, check.asset, key)
+    subjects = resolve_subjects(context, store, check.asset, key)
+    outcome = merged({subject.evaluation_set: _audit(check, subject) for subject in subjects})
+    digests = {subject.evaluation_set: subject.snapshot.digest for subject in subjects}
+    return dg.AssetCheckResult(
+        passed=outcome.passed,
+        severity=dg.AssetCheckSeverity[outcome.severity],
+        description=outcome.description,
+        metadata={**outcome.facts, "content_digest": combined_digest(digests)},
+    )
+
+
+def _audit(check: Check, subject: Subject) -> Outcome:
+    """Return what a check found, after storing its verdict about this content."""
     outcome = _outcome(check, subject)
     record_audit(
         subject.slot,
@@ -96,12 +109,7 @@ def _evaluate(
         passed=outcome.passed or outcome.severity == "WARN",
         description=outcome.description,
     )
-    return dg.AssetCheckResult(
-        passed=outcome.passed,
-        severity=dg.AssetCheckSeverity[outcome.severity],
-        description=outcome.description,
-        metadata={**outcome.facts, "content_digest": subject.snapshot.digest},
-    )
+    return outcome
 
 
 def _outcome(check: Check, subject: Subject) -> Outcome:

@@ -4,8 +4,16 @@ from asset_checks import (
     checkpoint,
     dataset,
     eval_report,
+    evaluation_sets,
+    external_systems,
+    judge_calibration,
+    judged_eval,
+    judged_report,
     leaderboard,
     predictions,
+    registered_model,
+    results_site,
+    run_comparison,
     sft_export,
     throughput_benchmark,
     tokenized_examples,
@@ -19,10 +27,22 @@ PARTITIONED_CHECKS: tuple[Check, ...] = (
     *checkpoint.CHECKS,
     *predictions.CHECKS,
     *eval_report.CHECKS,
+    *judged_eval.CHECKS,
+    *judged_report.CHECKS,
 )
-UNPARTITIONED_CHECKS: tuple[Check, ...] = (*leaderboard.CHECKS, *throughput_benchmark.CHECKS)
+UNPARTITIONED_CHECKS: tuple[Check, ...] = (
+    *evaluation_sets.CHECKS,
+    *external_systems.CHECKS,
+    *judge_calibration.CHECKS,
+    *leaderboard.CHECKS,
+    *results_site.CHECKS,
+    *run_comparison.CHECKS,
+    *registered_model.CHECKS,
+    *throughput_benchmark.CHECKS,
+)
 
 
 def blocking_checks(asset: str) -> tuple[str, ...]:
     """Return the names of the checks that an asset must have passed before anything is made from it."""
-    return tuple(check.name for check in PARTITIONED_CHECKS if check.asset == asset and check.blocking)
+    checks = (*PARTITIONED_CHECKS, *UNPARTITIONED_CHECKS)
+    return tuple(check.name for check in checks if check.asset == asset and check.blocking)

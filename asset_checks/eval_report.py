@@ -2,39 +2,56 @@
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from asset_checks import expectations
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
-from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
-from tunix_ml.evaluation.report import METRICS, eval_slot, read_eval
-from tunix_ml.evaluation.statistics import paired_difference
+from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, UNSCORED, EvalReport, ItemScore
+from tunix_ml.contracts.gate import GateReport
+from tunix_ml.contracts.metrics import METRICS, SAMPLE_METRICS
+from tunix_ml.evaluation.aggregate import by_item, item_values, values_of
+from tunix_ml.evaluation.gate import GateSide, regression_gate
+from tunix_ml.evaluation.report import eval_slot, read_eval, read_scores
 from tunix_ml.parquet import read_table
 from tunix_ml.registry.leaderboard import collect_leaderboard
-from tunix_ml.store import Slot, Snapshot
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from tunix_ml.store import Snapshot
 
 SHUFFLED_TOLERANCE = 0.05
+GATE_DELTA = 0.05
 
 
 def scores_keep_their_contract(subject: Subject) -> Outcome:
-    """The table of item scores has its declared columns, no null where none may be, and each item once.
+    """The table of scores has its declared columns, no null where none may be, each sample of an item once.
 
-    The scores are shares of the samples that each item has.
+    Shares lie in 0..1.
     """
-    num_samples = _report(subject).num_samples
-    shares = [count / num_samples for count in range(num_samples + 1)]
-    suite = [expectations.unique("item_id"), *(expectations.one_of(name, shares) for name in METRICS)]
-    return expectations.validate_table(
-        _items(subject.snapshot), ITEM_SCORES_SCHEMA, suite, subject="item scores"
-    )
+    table = read_table(subject.snapshot.file("item_scores.parquet"))
+    suite = [
+        expectations.Expected(
+            "ExpectCompoundColumnsToBeUnique", {"column_list": ["item_id", "sample_index"]}
+        ),
+        *(
+            expectations.Expected(
+                "ExpectColumnValuesToBeBetween", {"column": metric.name, "min_value": 0, "max_value": 1}
+            )
+            for metric in SAMPLE_METRICS
+            if metric.is_share
+        ),
+    ]
+    return expectations.validate_table(table, ITEM_SCORES_SCHEMA, suite, subject="item scores")
 
 
 def scorer_self_test_passes(subject: Subject) -> Outcome:
-    """The true completions of these items score 1, and completions swapped between them score as chance."""
-    test = _report(subject).self_test
+    """The true completions of these items score 1, and completions swapped between them score as chance.
+
+    Verdicts that were given elsewhere cannot be tried; the leaderboard asks for the judge's calibration.
+    """
+    report = _report(subject)
+    test = report.self_test
+    if test is None:
+        is_judged = report.scorer.startswith("judge:")
+        said = "the verdicts were given elsewhere" if is_judged else f"{report.scorer} was not tried"
+        return Outcome(is_judged, said)
     problems = []
     if test.gold_mean != 1:
         problems.append(f"true completions score {test.gold_mean:.4f}, not 1")
@@ -46,87 +63,105 @@ def scorer_self_test_passes(subject: Subject) -> Outcome:
 
 
 def every_item_is_scored(subject: Subject) -> Outcome:
-    """Every item has a prediction and a score, none is missing from the denominator."""
+    """Every sample of every item has a prediction and a score, none is missing from the denominator."""
     report = _report(subject)
-    num_rows = _items(subject.snapshot).num_rows
-    problems = []
-    if report.n_scored != report.n_items:
-        problems.append(f"{report.n_items - report.n_scored} of {report.n_items} items have no prediction")
-    if num_rows != report.n_items:
-        problems.append(f"the table has {num_rows} items, the report says {report.n_items}")
+    scores = read_scores(subject.snapshot)
+    unscored = Counter(score.status for score in scores if score.status in UNSCORED)
+    problems = [
+        f"{count} of {len(scores)} samples are {status}" for status, count in sorted(unscored.items())
+    ]
+    if len(scores) != report.n_items * report.num_samples:
+        expected = f"{report.n_items} items of {report.num_samples}"
+        problems.append(f"the table has {len(scores)} samples, the report says {expected}")
     return all_hold(problems, subject="items", facts={"n_items": report.n_items, "n_scored": report.n_scored})
 
 
 def means_follow_from_the_items(subject: Subject) -> Outcome:
     """Each metric is the mean of the item scores beside it, and the statuses are counted right."""
     report = _report(subject)
-    rows = _items(subject.snapshot).to_pylist()
-    problems = []
-    for name, metric in report.metrics.items():
-        values = [row[name] for row in rows if row[name] is not None]
-        mean = math.fsum(values) / max(len(values), 1)
-        if not math.isclose(mean, metric.mean, abs_tol=1e-12) or len(values) != metric.n:
-            problems.append(
-                f"{name} is {metric.mean} over {metric.n}, the items give {mean} over {len(values)}"
-            )
-    if Counter(row["status"] for row in rows) != Counter(report.status_counts):
+    scores = read_scores(subject.snapshot)
+    problems = list(_wrong_means(report, scores))
+    if Counter(score.status for score in scores) != Counter(report.status_counts):
         problems.append(f"statuses are {report.status_counts}, the items differ")
-    if report.primary_score is not None and report.primary_score != report.metrics[report.scorer].mean:
-        problems.append(f"primary score {report.primary_score} is not the mean of {report.scorer}")
-    facts = {name: metric.mean for name, metric in report.metrics.items()}
-    return all_hold(problems, subject="report", facts=dict(facts))
+    if sum(item.is_complete for item in by_item(scores)) != report.n_scored:
+        problems.append(f"the report has {report.n_scored} items scored, the items differ")
+    primary = report.metrics.get(report.primary_metric)
+    if report.primary_score is not None and (primary is None or report.primary_score != primary.mean):
+        problems.append(f"primary score {report.primary_score} is not the mean of {report.primary_metric}")
+    facts: Facts = {name: metric.mean for name, metric in report.metrics.items()}
+    return all_hold(problems, subject="report", facts=facts)
 
 
 def score_has_not_regressed(subject: Subject) -> Outcome:
-    """The score is not credibly below the best valid run's on the same items, by a paired 95 % interval."""
+    """The score is not credibly below the best valid run's of the same dataset, items and scorer.
+
+    By a paired 95 % interval. Where the items cannot tell, it says how many would. A warning, and an error in
+    Dagster runs with the tag `tunix/gate: error`.
+    """
     report = _report(subject)
     if report.coverage < 1:
         missing = report.n_items - report.n_scored
-        return Outcome(False, f"{missing} of {report.n_items} items have no score to compare", {}, "WARN")
-    best = _best_other(subject, report)
-    if best is None:
-        return Outcome(
-            True, "no other valid run on these items to compare with", {"n": report.n_items}, "WARN"
-        )
-    mine, theirs = _correct(subject.snapshot), _correct(best.resolve())
-    difference = paired_difference(
-        [mine[item] for item in sorted(mine)], [theirs[item] for item in sorted(mine)]
+        sentence = f"{missing} of {report.n_items} items have no score to compare"
+        return Outcome(False, sentence, {}, subject.gate_severity)
+    gate = gate_against_best(subject, report)
+    if gate is None:
+        sentence = "no other valid run on these items to compare with"
+        return Outcome(True, sentence, {"n": report.n_items}, "WARN")
+    names = ("baseline", "verdict", "difference", "ci95_low", "ci95_high", "lower_bound", "n", "n_needed")
+    facts: Facts = {name: value for name in names if (value := getattr(gate, name)) is not None}
+    return Outcome(
+        gate.verdict != "FAIL",
+        f"{gate.verdict} against {gate.baseline}: {gate.reason}",
+        facts,
+        subject.gate_severity,
     )
-    facts: Facts = {
-        "baseline": best.key,
-        "difference": difference.mean,
-        "ci95_low": difference.low,
-        "ci95_high": difference.high,
-        "n": len(mine),
-    }
-    sentence = (
-        f"{difference.mean:+.3f} against {best.key}, 95 % interval"
-        f" {difference.low:+.3f} to {difference.high:+.3f} over {len(mine)} items"
-    )
-    return Outcome(difference.high >= 0, sentence, facts, "WARN")
 
 
-def _best_other(subject: Subject, report: EvalReport) -> Slot | None:
+def gate_against_best(subject: Subject, report: EvalReport) -> GateReport | None:
+    """Return the gate's verdict against the best other run in scope, None where there is none."""
     rows = [
         row
         for row in collect_leaderboard(subject.store, required_checks=BLOCKING).rows
         if row["rank"] is not None
         and row["run_id"] != report.run_id
         and row["evaluation_set_digest"] == report.evaluation_set_digest
-        and row["scorer_digest"] == report.scorer_digest
+        and row["scorer"] == report.scorer
+        and row["dataset_version"] == report.dataset_version
     ]
     if not rows:
         return None
     best = min(rows, key=lambda row: (row["rank"], row["run_id"]))
-    return eval_slot(subject.store.run(best["run_id"]), best["evaluation_set"])
+    baseline = eval_slot(subject.store.run(best["run_id"]), best["evaluation_set"], best["scorer"]).resolve()
+    return regression_gate(
+        _side(subject.snapshot), _side(baseline), delta=GATE_DELTA, clusters=_clusters(subject.snapshot)
+    )
 
 
-def _correct(snapshot: Snapshot) -> dict[str, float]:
-    return {row["item_id"]: row["answer_correctness"] for row in _items(snapshot).to_pylist()}
+def _side(snapshot: Snapshot) -> GateSide:
+    report = EvalReport.read(snapshot.file("eval.json"))
+    metric = report.primary_metric
+    inputs = {
+        "dataset": report.inputs.get("dataset", "none"),
+        "evaluation set": report.evaluation_set_digest,
+        "scorer": report.scorers.get(metric, report.scorer),
+    }
+    return GateSide(report.run_id, METRICS[metric], item_values(read_scores(snapshot), metric), inputs)
 
 
-def _items(snapshot: Snapshot) -> "pa.Table":
-    return read_table(snapshot.file("item_scores.parquet"))
+def _clusters(snapshot: Snapshot) -> dict[str, str]:
+    return {item.item_id: item.cluster for item in by_item(read_scores(snapshot))}
+
+
+def _wrong_means(report: EvalReport, scores: list[ItemScore]) -> Iterator[str]:
+    items = by_item(scores)
+    sampled = {metric.name for metric in SAMPLE_METRICS}
+    for name, metric in report.metrics.items():
+        values = list(values_of(items, name).values()) if name in sampled else None
+        if values is None:
+            continue
+        mean = math.fsum(values) / max(len(values), 1)
+        if not math.isclose(mean, metric.mean, abs_tol=1e-12) or len(values) != metric.n:
+            yield f"{name} is {metric.mean} over {metric.n}, the items give {mean} over {len(values)}"
 
 
 def _report(subject: Subject) -> EvalReport:

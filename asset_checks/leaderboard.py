@@ -5,14 +5,15 @@ from collections import Counter
 
 from asset_checks.eval_report import BLOCKING
 from asset_checks.outcome import Check, Outcome, Subject, all_hold
-from tunix_ml.evaluation.score import SCORER
-from tunix_ml.registry.leaderboard import VALID, Row, collect_leaderboard, read_leaderboard
+from tunix_ml.registry.leaderboard import Row, collect_leaderboard, read_leaderboard, read_pairs
+from tunix_ml.registry.validity import VALID
 
 
 def rows_are_current(subject: Subject) -> Outcome:
-    """Every displayed row is what the store says now: same runs, same scores, same verdicts."""
+    """Every displayed row is what the store says now: same runs, same scores, same verdicts, same pairs."""
+    board = collect_leaderboard(subject.store, required_checks=BLOCKING)
     shown = {_key(row): row for row in read_leaderboard(subject.snapshot)}
-    now = {_key(row): row for row in collect_leaderboard(subject.store, required_checks=BLOCKING).rows}
+    now = {_key(row): row for row in board.rows}
     problems = [f"{key} is not shown" for key in sorted(now.keys() - shown.keys())]
     problems += [f"{key} is shown and gone" for key in sorted(shown.keys() - now.keys())]
     problems += [
@@ -20,6 +21,8 @@ def rows_are_current(subject: Subject) -> Outcome:
         for key in sorted(now.keys() & shown.keys())
         if now[key] != shown[key]
     ]
+    if read_pairs(subject.snapshot) != board.pairs:
+        problems.append("the pairs behind the ranks are out of date")
     return all_hold(problems, subject="rows", facts={"num_rows": len(shown)})
 
 
@@ -31,14 +34,14 @@ def each_key_has_one_row(subject: Subject) -> Outcome:
 
 
 def ranked_rows_are_believable(subject: Subject) -> Outcome:
-    """A ranked row is complete and valid, was scored by a real scorer, and lies within its interval."""
+    """A ranked row is complete and valid, and its score lies within its interval."""
     problems = []
     ranked = [row for row in read_leaderboard(subject.snapshot) if row["rank"] is not None]
     for row in ranked:
         score = row["primary_score"]
-        if row["status"] != VALID or row["coverage"] != 1 or row["scorer"] != SCORER or score is None:
+        if row["status"] != VALID or row["coverage"] != 1 or score is None:
             problems.append(f"{row['run_id']} is ranked, {row['status']}, coverage {row['coverage']}")
-        elif not row["ci95_low"] <= score <= row["ci95_high"]:
+        elif row["ci95_low"] is not None and not row["ci95_low"] <= score <= row["ci95_high"]:
             problems.append(f"{row['run_id']} scores {score} outside its interval")
     return all_hold(problems, subject="ranked rows", facts={"num_ranked": len(ranked)})
 

@@ -14,13 +14,17 @@ Facts = Mapping[str, int | float | str]
 class Subject:
     """One content of one asset: what a check looks at.
 
-    `dataset_version` is the partition; for an asset without partitions it is `all`.
+    `dataset_version` is the partition; for an asset without partitions it is `all`. `evaluation_set` names
+    the content where an asset has one for each evaluation set; elsewhere it is empty. `gate_severity` is that
+    of a regression: a warning, unless the Dagster run asks for more.
     """
 
     store: Store
     dataset_version: str
     slot: Slot
     snapshot: Snapshot
+    evaluation_set: str = ""
+    gate_severity: Severity = "WARN"
 
 
 @dataclass(frozen=True)
@@ -66,3 +70,27 @@ def all_hold(
     named = "; ".join(problems[:3])
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return Outcome(False, f"{subject}: {named}{more}", facts, severity)
+
+
+def merged(outcomes: Mapping[str, Outcome]) -> Outcome:
+    """Return what a check found over several contents, by their names; of a single one, what it found there.
+
+    It passes if all do. The description is that of those which fail, with the severity of the worst of them;
+    facts bear the name of their content.
+    """
+    if not outcomes:
+        return Outcome(True, "there is nothing to look at")
+    if len(outcomes) == 1:
+        return next(iter(outcomes.values()))
+    failed = {name: outcome for name, outcome in outcomes.items() if not outcome.passed}
+    told = failed or outcomes
+    facts = {
+        f"{name}/{fact}": value for name, outcome in outcomes.items() for fact, value in outcome.facts.items()
+    }
+    severities = {outcome.severity for outcome in told.values()}
+    return Outcome(
+        passed=not failed,
+        description="; ".join(f"{name}: {outcome.description}" for name, outcome in told.items()),
+        facts=facts,
+        severity="ERROR" if "ERROR" in severities else "WARN",
+    )

@@ -37,9 +37,9 @@ def one_prediction_per_item(subject: Subject) -> Outcome:
     """Every item that was to be asked has one prediction for each sample, made from its own question."""
     predictions = _read(subject)
     meta = predictions.meta
-    asked = load_evaluation_set(
-        subject.store, subject.dataset_version, dataset_digest=meta.dataset_digest
-    ).first(meta.num_items)
+    asked = load_evaluation_set(subject.store, meta.evaluation_set, digest=meta.source_digest).first(
+        meta.num_items
+    )
     chosen = template(meta.template)
     prompts = {item.item_id: chosen.prompt_text(item.prompt) for item in asked.items}
     num_samples = meta.decoding.num_samples

@@ -1,27 +1,79 @@
-"""Where each asset's content lies in the store: which slot, and which content of it a Dagster run means."""
+"""Where each asset's contents lie in the store: in which slots, and which of them a Dagster run means."""
 
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import dagster as dg
 
-from asset_checks.outcome import Subject
-from tunix_ml.contracts.names import evaluation_set_name
+from asset_checks.outcome import Severity, Subject
+from tunix_ml.contracts.canonical import record_digest
 from tunix_ml.contracts.training import CheckpointRecord
-from tunix_ml.evaluation.report import eval_slot, predictions_slot
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.datasets.evaluation_set import published_evaluation_sets
+from tunix_ml.evaluation.judge_calibration import published_calibrations
+from tunix_ml.evaluation.judge_predictions import published_judgements
+from tunix_ml.evaluation.report import eval_slot
+from tunix_ml.evaluation.systems import external_slots
+from tunix_ml.store import NotPublished, RunDirectory, Slot, Store
 
 Context: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
-RUN_SLOTS = {"predictions": predictions_slot, "eval_report": eval_slot}
+EVALUATION_SETS = "evaluation_sets"
+EXTERNAL_SYSTEMS = "external_systems"
 UNPARTITIONED = "all"
+GATE_TAG = "tunix/gate"  # `error`: a regression is an error in this Dagster run, and no warning
+ONLY = ""
+
+
+def _predicted(run: RunDirectory) -> dict[str, Slot]:
+    return {slot.path.name: slot for slot in run.slots("predictions")}
+
+
+def _evaluated(run: RunDirectory) -> dict[str, Slot]:
+    slots = {name: eval_slot(run, name) for name in _predicted(run)}
+    return {name: slot for name, slot in slots.items() if slot.pointer()}
+
+
+def _judged(run: RunDirectory) -> dict[str, Slot]:
+    slots = {name: run.slot(f"eval/{name}") for name in published_judgements(run)}
+    return {name: slot for name, slot in slots.items() if slot.pointer()}
+
+
+# Where an asset has several contents, by name: in the directory of a run, or in the store.
+# One that is named in neither has a single content, in the slot of its own name and key.
+IN_RUN: dict[str, Callable[[RunDirectory], dict[str, Slot]]] = {
+    "predictions": _predicted,
+    "eval_report": _evaluated,
+    "judged_eval": published_judgements,
+    "judged_report": _judged,
+}
+IN_STORE: dict[str, Callable[[Store], dict[str, Slot]]] = {
+    EVALUATION_SETS: published_evaluation_sets,
+    EXTERNAL_SYSTEMS: external_slots,
+    "judge_calibration": published_calibrations,
+}
 
 
 class Materialized(NamedTuple):
-    """What a materialization in the present Dagster run says it published."""
+    """What a materialization in the present Dagster run says it published.
 
-    content_digest: str
+    The digests are by evaluation set; an asset of one content has it under an empty name.
+    """
+
+    content_digests: dict[str, str]
     tunix_run_id: str | None
+
+
+def content_metadata(digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return the metadata by which a materialization of several contents says what it published."""
+    return {
+        "content_digest": combined_digest(digests),
+        "content_digests": dg.MetadataValue.json(dict(digests)),
+    }
+
+
+def combined_digest(digests: Mapping[str, str]) -> str:
+    """Return one digest for contents by name: of a single one its own."""
+    return record_digest(dict(digests)) if len(digests) != 1 else next(iter(digests.values()))
 
 
 def materialized_here(context: Context, asset: str, key: str) -> Materialized | None:
@@ -33,11 +85,16 @@ def materialized_here(context: Context, asset: str, key: str) -> Materialized | 
     for record in _materializations(context):
         found = record.event_log_entry.asset_materialization
         if found and found.asset_key == dg.AssetKey(asset) and (found.partition or UNPARTITIONED) == key:
-            run_id = found.metadata.get("run_id")
-            return Materialized(
-                str(found.metadata["content_digest"].value), str(run_id.value) if run_id else None
-            )
+            return _read(found.metadata)
     return None
+
+
+def _read(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Materialized:
+    several, run_id = metadata.get("content_digests"), metadata.get("run_id")
+    return Materialized(
+        dict(several.value) if several else {ONLY: str(metadata["content_digest"].value)},
+        str(run_id.value) if run_id else None,
+    )
 
 
 def _materializations(context: Context) -> Iterator[dg.EventLogRecord]:
@@ -50,22 +107,24 @@ def _materializations(context: Context) -> Iterator[dg.EventLogRecord]:
         yield from reversed(connection.records)
 
 
-def resolve_subject(context: Context, store: Store, asset: str, key: str) -> Subject:
-    """Return the content of an asset that this Dagster run means: its own, else the current one.
+def resolve_subjects(context: Context, store: Store, asset: str, key: str) -> list[Subject]:
+    """Return the contents of an asset that this Dagster run means: its own, else the current ones.
+
+    There is one, or one for each evaluation set; none only if this Dagster run has published none.
 
     Raises:
         NotPublished: there is none.
     """
     here = materialized_here(context, asset, key)
-    slot = asset_slot(store, asset, key, run=_run_of(context, store, asset, key, here))
-    return Subject(store, key, slot, slot.resolve(here.content_digest if here else None))
-
-
-def asset_slot(store: Store, asset: str, key: str, *, run: RunDirectory | None = None) -> Slot:
-    """Return the slot of an asset; what belongs to a run lies in the directory of `run`."""
-    if run is None:
-        return store.slot(asset, key)
-    return RUN_SLOTS[asset](run, evaluation_set_name(key, "test"))
+    digests = here.content_digests if here else {}
+    slots = _slots(context, store, asset, key, here)
+    if not slots and here is None:
+        raise NotPublished(f"{asset} of {key!r} has not been materialized yet")
+    severity: Severity = "ERROR" if context.run.tags.get(GATE_TAG) == "error" else "WARN"
+    return [
+        Subject(store, key, slot, slot.resolve(digests.get(name)), name, severity)
+        for name, slot in slots.items()
+    ]
 
 
 def current_run(store: Store, dataset_version: str) -> RunDirectory:
@@ -78,15 +137,24 @@ def current_run(store: Store, dataset_version: str) -> RunDirectory:
     return store.run(CheckpointRecord.read(record).run_id)
 
 
-def _run_of(
-    context: Context,
-    store: Store,
-    asset: str,
-    key: str,
-    here: Materialized | None,
-) -> RunDirectory | None:
-    if asset not in RUN_SLOTS:
-        return None
+def _slots(
+    context: Context, store: Store, asset: str, key: str, here: Materialized | None
+) -> dict[str, Slot]:
+    """Return the slots of an asset by name: those it published here, else those there are."""
+    if asset in IN_RUN:
+        found = IN_RUN[asset](_run_of(context, store, key, here))
+    elif asset in IN_STORE:
+        found = IN_STORE[asset](store)
+    else:
+        return {ONLY: store.slot(asset, key)}
+    names = here.content_digests if here else found
+    if gone := [name for name in names if name not in found]:
+        raise NotPublished(f"{asset} of {gone[0]!r} is not published, or no longer")
+    return {name: found[name] for name in names}
+
+
+def _run_of(context: Context, store: Store, key: str, here: Materialized | None) -> RunDirectory:
+    """Return the run whose directory holds the asset: what belongs to a run lies there."""
     earlier = (materialized_here(context, name, key) for name in ("predictions", "checkpoint"))
     for upstream in (here, *earlier):
         if upstream and upstream.tunix_run_id:

@@ -63,7 +63,8 @@ def _assets() -> Iterator[str]:
         node, name = graph.get(key), key.to_user_string()
         checks = [check for check in _CHECKS if check.asset == name]
         parents = sorted(parent.to_user_string() for parent in node.parent_keys)
-        source = "its recipe in the catalog" if node.is_partitioned else "its configuration alone"
+        has_recipe = node.is_partitioned or not _op_fields(name)
+        source = "its recipe in the catalog" if has_recipe else "its configuration alone"
         facts = {
             "Group": node.group_name,
             "Made from": _join(f"[{parent}](#{parent})" for parent in parents) or source,

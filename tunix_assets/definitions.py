@@ -7,8 +7,16 @@ from asset_checks.catalog import PARTITIONED_CHECKS, UNPARTITIONED_CHECKS
 from tunix_assets.assets.checkpoint import checkpoint
 from tunix_assets.assets.dataset import dataset
 from tunix_assets.assets.eval_report import eval_report
+from tunix_assets.assets.evaluation_sets import evaluation_sets
+from tunix_assets.assets.external_systems import external_systems
+from tunix_assets.assets.judge_calibration import judge_calibration
+from tunix_assets.assets.judged_eval import judged_eval
+from tunix_assets.assets.judged_report import judged_report
 from tunix_assets.assets.leaderboard import leaderboard
 from tunix_assets.assets.predictions import predictions
+from tunix_assets.assets.registered_model import registered_model
+from tunix_assets.assets.results_site import results_site
+from tunix_assets.assets.run_comparison import run_comparison
 from tunix_assets.assets.sft_export import sft_export
 from tunix_assets.assets.throughput_benchmark import throughput_benchmark
 from tunix_assets.assets.tokenized_examples import tokenized_examples
@@ -21,12 +29,20 @@ from tunix_assets.sensors import SENSORS
 defs = dg.Definitions(
     assets=[
         dataset,
+        evaluation_sets,
         sft_export,
         tokenized_examples,
         checkpoint,
         predictions,
         eval_report,
+        external_systems,
+        judge_calibration,
+        judged_eval,
+        judged_report,
         leaderboard,
+        results_site,
+        run_comparison,
+        registered_model,
         throughput_benchmark,
     ],
     asset_checks=[

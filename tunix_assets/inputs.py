@@ -1,28 +1,53 @@
 """What an asset reads: its upstream content, audited; and how a failure is told."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
 from asset_checks.catalog import blocking_checks
 from asset_checks.outcome import Subject
-from asset_checks.subject import resolve_subject
+from asset_checks.subject import EVALUATION_SETS, resolve_subjects
 from tunix_ml.audits import require_audits
 from tunix_ml.contracts.base import TunixError
+from tunix_ml.datasets.evaluation_set import published_evaluation_sets
 from tunix_ml.store import Store
 
 
 def audited_input(context: dg.AssetExecutionContext, store: Store, asset: str) -> Subject:
-    """Return the content of an upstream asset for this partition, if it has passed its blocking checks.
+    """Return the one content of an upstream asset for this partition, if its blocking checks have passed.
 
     Raises:
         NotAudited: a blocking check failed on it, or never looked at it.
         NotPublished: there is none.
     """
-    subject = resolve_subject(context, store, asset, context.partition_key)
-    require_audits(subject.slot, subject.snapshot, blocking_checks(asset))
+    (subject,) = audited_inputs(context, store, asset)
     return subject
+
+
+def audited_inputs(context: dg.AssetExecutionContext, store: Store, asset: str) -> list[Subject]:
+    """Return all contents of an upstream asset that has one for each evaluation set, audited.
+
+    Raises:
+        NotAudited: a blocking check failed on one of them, or never looked at it.
+        NotPublished: there is none.
+    """
+    subjects = resolve_subjects(context, store, asset, context.partition_key)
+    for subject in subjects:
+        require_audits(subject.slot, subject.snapshot, blocking_checks(asset))
+    return subjects
+
+
+def require_audited_sets(store: Store, names: Iterable[str]) -> None:
+    """Refuse evaluation sets of the catalog that are published and have not passed their blocking checks.
+
+    Raises:
+        NotAudited: a blocking check failed on one of them, or never looked at it.
+    """
+    published = published_evaluation_sets(store)
+    for name in names:
+        if slot := published.get(name):
+            require_audits(slot, slot.resolve(), blocking_checks(EVALUATION_SETS))
 
 
 @contextlib.contextmanager

@@ -13,13 +13,48 @@ build_dataset = dg.define_asset_job(
 )
 train_and_evaluate = dg.define_asset_job(
     "train_and_evaluate",
-    selection=dg.AssetSelection.assets("dataset").downstream(include_self=False),
+    selection=dg.AssetSelection.assets("results_site").upstream() - dg.AssetSelection.assets("dataset"),
     description="Export, tokenize, train, predict, score and rank one dataset version that has been built.",
 )
 pipeline = dg.define_asset_job(
     "pipeline",
-    selection=dg.AssetSelection.assets("leaderboard").upstream(),
-    description="The whole way, from a recipe to a ranked row.",
+    selection=dg.AssetSelection.assets("results_site").upstream(),
+    description="The whole way, from a recipe to a ranked row and its pages.",
+)
+smoke = dg.define_asset_job(
+    "smoke",
+    selection=dg.AssetSelection.assets("registered_model").upstream(),
+    description="The whole way, from a recipe to a registered model; small with configs/smoke.yaml.",
+)
+results = dg.define_asset_job(
+    "results",
+    selection=dg.AssetSelection.assets("leaderboard", "results_site"),
+    description="Rank what is there again, and write its pages.",
+)
+compare = dg.define_asset_job(
+    "compare",
+    selection=dg.AssetSelection.assets("run_comparison"),
+    description="Hold two runs side by side.",
+)
+registry = dg.define_asset_job(
+    "registry",
+    selection=dg.AssetSelection.assets("registered_model"),
+    description="Promote the best run, or decide otherwise about a model.",
+)
+external = dg.define_asset_job(
+    "external",
+    selection=dg.AssetSelection.assets("evaluation_sets", "external_systems"),
+    description="Bring in predictions that were made elsewhere, and score them.",
+)
+calibrate_judge = dg.define_asset_job(
+    "calibrate_judge",
+    selection=dg.AssetSelection.assets("judge_calibration"),
+    description="Measure how far a judge can be believed.",
+)
+judge = dg.define_asset_job(
+    "judge",
+    selection=dg.AssetSelection.assets("judged_eval", "judged_report"),
+    description="Ask a judge about every text of the run of a dataset version, and score its verdicts.",
 )
 benchmark = dg.define_asset_job(
     "benchmark",
@@ -40,4 +75,17 @@ def validate_only() -> None:
     run_all_checks()
 
 
-JOBS = (build_dataset, train_and_evaluate, pipeline, benchmark, validate_only)
+JOBS = (
+    build_dataset,
+    train_and_evaluate,
+    pipeline,
+    smoke,
+    results,
+    compare,
+    registry,
+    external,
+    calibrate_judge,
+    judge,
+    benchmark,
+    validate_only,
+)

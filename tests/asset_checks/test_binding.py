@@ -6,6 +6,7 @@ import pytest
 
 from asset_checks.binding import bind, run_checks
 from asset_checks.outcome import Check, Outcome, Subject
+from asset_checks.subject import combined_digest, content_metadata
 from tunix_ml.audits import NotAudited, audits, require_audits
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.store import Slot, Store
@@ -168,6 +169,71 @@ def test_an_unpartitioned_asset_is_looked_up_under_all(store: Store) -> None:
     assert evaluations(result)["text_is_sound"].passed
     slot = store.slot("leaderboard", "all")
     assert audits(slot, slot.resolve().digest)["text_is_sound"].passed
+
+
+# Several contents
+
+SETS = {"eval-v1": "fine", "eval-v2": "a bad text"}
+
+
+@pytest.fixture
+def run_sets(store: Store) -> Callable[..., dg.ExecuteInProcessResult]:
+    """A function that publishes a text for each evaluation set, checks them, and tells what was found."""
+
+    def materialize(texts: dict[str, str]) -> dg.ExecuteInProcessResult:
+        @dg.asset
+        def evaluation_sets() -> dg.MaterializeResult[None]:
+            digests = {}
+            for name, text in texts.items():
+                with store.slot("evaluation_set", name).publish() as draft:
+                    (draft.path / "file.txt").write_text(text)
+                digests[name] = draft.snapshot.digest
+            return dg.MaterializeResult(metadata=content_metadata(digests))
+
+        checks = [Check("evaluation_sets", text_is_sound), Check("evaluation_sets", text_is_short, False)]
+        return dg.materialize(
+            [evaluation_sets, *bind(checks, partitions_def=None)],
+            resources={"store": Home(path=str(store.home))},
+            raise_on_error=False,
+        )
+
+    return materialize
+
+
+def test_a_check_looks_at_every_content_and_gives_one_result(
+    run_sets: Callable[..., dg.ExecuteInProcessResult], store: Store
+) -> None:
+    found = evaluations(run_sets(SETS))["text_is_sound"]
+
+    digests = {name: store.slot("evaluation_set", name).resolve().digest for name in SETS}
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert found.description == "eval-v2: the text is 'a bad text'"
+    assert {name: value.value for name, value in found.metadata.items()} == {
+        "eval-v1/num_chars": 4,
+        "eval-v2/num_chars": 10,
+        "content_digest": combined_digest(digests),
+    }
+
+
+def test_each_content_has_its_own_verdict(
+    run_sets: Callable[..., dg.ExecuteInProcessResult], store: Store
+) -> None:
+    run_sets(SETS)
+
+    slots = {name: store.slot("evaluation_set", name) for name in SETS}
+    verdicts = {name: audits(slot, slot.resolve().digest) for name, slot in slots.items()}
+    assert verdicts["eval-v1"]["text_is_sound"].passed
+    assert not verdicts["eval-v2"]["text_is_sound"].passed
+    assert verdicts["eval-v2"]["text_is_short"].description == "the text has 10 characters"
+
+
+def test_where_no_content_was_published_every_check_passes(
+    run_sets: Callable[..., dg.ExecuteInProcessResult],
+) -> None:
+    result = run_sets({})
+
+    assert result.success
+    assert all(found.passed for found in evaluations(result).values())
 
 
 # Outside a materialization

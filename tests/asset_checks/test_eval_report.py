@@ -16,7 +16,14 @@ Edit = Callable[..., Callable[[Path], None]]
 Tamper = Callable[..., Subject]
 Evaluated = Callable[..., Slot]
 TEST_SET = "golden-v2.test"
-ESTIMATE = {"mean": 0.75, "stderr": 0.1, "ci95_low": 0.5, "ci95_high": 0.9, "n": 8}
+ESTIMATE = {
+    "mean": 0.75,
+    "stderr": 0.1,
+    "ci95_low": 0.5,
+    "ci95_high": 0.9,
+    "n": 8,
+    "interval": "wilson",
+}
 
 
 @pytest.fixture
@@ -50,8 +57,8 @@ def test_a_sound_report_passes_every_check(
 @pytest.mark.parametrize(
     ("change", "column"),
     [
-        (lambda rows: rows.append(rows[0]), "item_id"),
-        (lambda rows: rows[0].update(answer_correctness=0.5), "answer_correctness"),
+        (lambda rows: rows.append(rows[0]), "the table"),
+        (lambda rows: rows[0].update(answer_correctness=1.5), "answer_correctness"),
         (lambda rows: rows[0].update(format_valid=2.0), "format_valid"),
     ],
 )
@@ -116,13 +123,13 @@ def test_items_without_a_prediction_are_found(incomplete: Subject) -> None:
     outcome = eval_report.every_item_is_scored(incomplete)
 
     assert not outcome.passed
-    assert outcome.description == "items: 2 of 8 items have no prediction"
+    assert outcome.description == "items: 2 of 8 samples are missing"
 
 
 def test_a_table_that_lost_an_item_is_found(plant: Callable[..., Subject]) -> None:
     outcome = eval_report.every_item_is_scored(plant(lambda rows: rows.pop()))
 
-    assert outcome.description == "items: the table has 7 items, the report says 8"
+    assert outcome.description == "items: the table has 7 samples, the report says 8 items of 1"
 
 
 # means_follow_from_the_items
@@ -185,10 +192,11 @@ def test_a_score_credibly_below_the_best_is_warned_of(
 
     outcome = eval_report.score_has_not_regressed(subject_of(evaluated(recipe="poor", share_right=0.25)))
 
-    # Six of eight items worse: mean -0.75, standard error sqrt(0.75 * 0.25 / 7) = 0.164.
+    # Six of eight items worse, none better.
     assert (outcome.passed, outcome.severity) == (False, "WARN")
-    assert outcome.description.startswith(f"-0.750 against {best.key}, 95 % interval -1.071 to -0.429")
+    assert outcome.description.startswith(f"FAIL against {best.key}: worse: -0.7500 over 8 items")
     assert (outcome.facts["baseline"], outcome.facts["n"]) == (best.key, 8)
+    assert -1 < outcome.facts["ci95_low"] < -0.75 < outcome.facts["ci95_high"] < 0
 
 
 def test_a_score_that_chance_may_have_lowered_is_no_regression(
@@ -199,7 +207,8 @@ def test_a_score_that_chance_may_have_lowered_is_no_regression(
     outcome = eval_report.score_has_not_regressed(subject_of(evaluated(recipe="near", share_right=0.75)))
 
     assert outcome.passed
-    assert outcome.facts["difference"] == -0.25
+    assert (outcome.facts["verdict"], outcome.facts["difference"]) == ("INCONCLUSIVE", -0.25)
+    assert outcome.facts["n_needed"] > 8
 
 
 def test_a_better_score_is_compared_with_the_best_other_run(

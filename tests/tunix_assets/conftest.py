@@ -1,5 +1,6 @@
 """One real run of the whole pipeline, small and shared by the tests that look at its results."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ RUN_CONFIG: dict[str, Any] = {
                 "eval_every_steps": 3,
             }
         },
-        "predictions": {"config": {"max_new_tokens": 8}},
+        "predictions": {"config": {"evaluation_sets": ["test", "eval-v1"], "max_new_tokens": 8}},
     }
 }
 
@@ -62,7 +63,7 @@ class Materialized:
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Materialized]:
-    """Run the job `pipeline` for golden-v1 with a tiny model."""
+    """Run the job `pipeline` for golden-v1 with a tiny model, asked its test split and eval-v1."""
     home: Path = tmp_path_factory.mktemp("pipeline") / "home"
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         patch.setenv("TUNIX_HOME", str(home))
@@ -70,6 +71,15 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Materialized]
             run_config=RUN_CONFIG, partition_key=VERSION, instance=instance
         )
         yield Materialized(result, Store(home), instance, RUN_CONFIG)
+
+
+@pytest.fixture
+def pipeline_copy(pipeline: Materialized, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the home that `pipeline` filled, set in the environment."""
+    home = tmp_path / "home"
+    shutil.copytree(pipeline.store.home, home)
+    monkeypatch.setenv("TUNIX_HOME", str(home))
+    return home
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The code location as Dagster loads it."""
 
+import itertools
+
 import dagster as dg
 
 from tunix_assets.definitions import defs
@@ -9,21 +11,29 @@ def test_the_definitions_are_loadable() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-def test_the_graph_is_one_line_from_dataset_to_leaderboard_with_the_benchmark_beside_it() -> None:
-    graph = defs.resolve_asset_graph()
+def parents(asset: str) -> set[str]:
+    keys = defs.resolve_asset_graph().get(dg.AssetKey(asset)).parent_keys
+    return {key.to_user_string() for key in keys}
 
-    order = [key.to_user_string() for key in graph.toposorted_asset_keys]
 
-    assert not graph.get(dg.AssetKey("throughput_benchmark")).parent_keys
-    assert [name for name in order if name != "throughput_benchmark"] == [
-        "dataset",
-        "sft_export",
-        "tokenized_examples",
-        "checkpoint",
-        "predictions",
-        "eval_report",
-        "leaderboard",
-    ]
+def test_the_graph_is_one_line_from_dataset_to_leaderboard() -> None:
+    line = ["dataset", "sft_export", "tokenized_examples", "checkpoint", "predictions", "eval_report"]
+
+    assert all(first in parents(second) for first, second in itertools.pairwise([*line, "leaderboard"]))
+    assert not parents("dataset")
+
+
+def test_evaluation_sets_and_foreign_systems_come_in_beside_it() -> None:
+    assert not parents("evaluation_sets")
+    assert parents("predictions") == {"checkpoint", "evaluation_sets"}
+    assert parents("external_systems") == {"evaluation_sets"}
+    assert parents("leaderboard") == {"eval_report", "external_systems"}
+
+
+def test_what_a_judge_says_is_made_by_hand_and_holds_up_nobody() -> None:
+    assert parents("judged_report") == {"judged_eval"}
+    assert parents("judged_eval") == {"predictions"}
+    assert not parents("judge_calibration") | parents("throughput_benchmark")
 
 
 def test_only_the_accelerator_work_waits_in_the_accelerator_pool() -> None:
@@ -31,7 +41,10 @@ def test_only_the_accelerator_work_waits_in_the_accelerator_pool() -> None:
 
     assert {name for name, pool in pools.items() if pool == "accelerator"} == {
         "checkpoint",
+        "judge_calibration",
+        "judged_eval",
         "predictions",
+        "registered_model",
         "throughput_benchmark",
     }
 

@@ -8,14 +8,22 @@ import pytest
 from tunix_assets.definitions import defs
 
 CHAIN = ["dataset", "sft_export", "tokenized_examples", "checkpoint", "predictions", "eval_report"]
+BESIDE = ["evaluation_sets", "external_systems"]
 
 
 @pytest.mark.parametrize(
     ("job", "assets"),
     [
         ("build_dataset", {"dataset"}),
-        ("train_and_evaluate", {*CHAIN[1:], "leaderboard"}),
-        ("pipeline", {*CHAIN, "leaderboard"}),
+        ("train_and_evaluate", {*CHAIN[1:], *BESIDE, "leaderboard", "results_site"}),
+        ("pipeline", {*CHAIN, *BESIDE, "leaderboard", "results_site"}),
+        ("smoke", {*CHAIN, *BESIDE, "leaderboard", "registered_model"}),
+        ("results", {"leaderboard", "results_site"}),
+        ("compare", {"run_comparison"}),
+        ("registry", {"registered_model"}),
+        ("external", set(BESIDE)),
+        ("calibrate_judge", {"judge_calibration"}),
+        ("judge", {"judged_eval", "judged_report"}),
         ("benchmark", {"throughput_benchmark"}),
         ("validate_only", set()),
     ],

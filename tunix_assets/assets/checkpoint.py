@@ -53,7 +53,9 @@ def checkpoint(
             "identity": identity.model_dump(mode="json"),
             "execution": execution.model_dump(mode="json"),
         }
-        worker.run(context, "tunix_ml.training", job)
+        # Scoring needs the whole of inference and evaluation, which training itself does without.
+        is_scored = execution.score_every_steps is not None
+        worker.run(context, "tunix_ml.tuning" if is_scored else "tunix_ml.training", job)
         return _publish(store.store(), identity)
 
 
@@ -91,6 +93,8 @@ def _publish(store: Store, identity: RunIdentity) -> dg.MaterializeResult[None]:
     with slot.publish(parents=parents, code_version=identity.code_version) as draft:
         (draft.path / "checkpoint.json").write_bytes(record.to_json())
     metrics = read_metrics(run.path / METRICS_FILE)
+    scored = [row for row in metrics if row.task_score is not None]
+    scores = [(row.step, f"{row.task_score:.3f}") for row in scored]
     settings = [(name, value) for name, value in identity.train.model_dump().items()]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(record.model_digest),
@@ -100,6 +104,7 @@ def _publish(store: Store, identity: RunIdentity) -> dg.MaterializeResult[None]:
             "loss_curve": curve([row.loss for row in metrics], title="training loss, nats per token"),
             "final_loss": record.final_loss,
             "validation_loss": record.validation_loss,
+            **({"task_scores": inline_table(["step", "score"], scores)} if scores else {}),
             "parameters": record.num_params,
             "train_time_s": round(record.train_time_s, 1),
             "device": record.device,

@@ -11,16 +11,17 @@ from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.store import StoreError
 
 _SUMMARY = """
-    SELECT coalesce(rank::VARCHAR, '-'), evaluation_set, recipe, template,
+    SELECT coalesce(rank::VARCHAR, '-'), coalesce(tie_group::VARCHAR, '-'), evaluation_set, model, recipe,
            coalesce(format('{:.3f}', primary_score), '-'),
-           coalesce(format('{:.3f} to {:.3f}', ci95_low, ci95_high), '-'), n_items, status
+           coalesce(format('{:.3f} to {:.3f}', ci95_low, ci95_high), '-'), n_items,
+           status || if(reason = '', '', ': ' || reason)
     FROM leaderboard
 """
-_COLUMNS = ["rank", "asked", "recipe", "template", "score", "95 % interval", "n", "status"]
+_COLUMNS = ["rank", "ties", "asked", "model", "recipe", "score", "95 % interval", "n", "status"]
 
 
 @dg.asset(
-    deps=["eval_report"],
+    deps=["eval_report", "external_systems"],
     group_name="results",
     code_version=source_digest("registry"),
     kinds={"duckdb"},
@@ -45,15 +46,12 @@ def leaderboard(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
         rows = connection.execute(_SUMMARY).fetchall()
     for row in rows:
         context.log.info("  ".join(map(str, row)))
-    page = snapshot.path / "index.html"
-    context.log.info(f"leaderboard: {page}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(snapshot.digest),
         metadata={
             "rows": len(rows),
             "ranked": sum(row[0] != "-" for row in rows),
             "leaderboard": inline_table(_COLUMNS, rows),
-            "page": dg.MetadataValue.path(page),
             "content_digest": snapshot.digest,
             "path": dg.MetadataValue.path(snapshot.path),
         },

@@ -2,14 +2,15 @@
 
 import dagster as dg
 
-from asset_checks.subject import asset_slot
-from tunix_assets.inputs import audited_input, clear_failures
-from tunix_assets.metadata import column_schema, samples
+from asset_checks.subject import combined_digest, content_metadata
+from tunix_assets.inputs import audited_input, clear_failures, require_audited_sets
+from tunix_assets.metadata import column_schema, inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig
 from tunix_ml.contracts.training import CheckpointRecord
-from tunix_ml.evaluation.report import read_predictions
+from tunix_ml.datasets.evaluation_set import full_names
+from tunix_ml.evaluation.report import Predictions, predictions_slot, read_predictions
 from tunix_ml.provenance import source_digest
 
 
@@ -18,7 +19,7 @@ class PredictionsConfig(PredictConfig, dg.Config):
 
 
 @dg.asset(
-    deps=["checkpoint"],
+    deps=["checkpoint", "evaluation_sets"],
     group_name="evaluation",
     partitions_def=DATASET_VERSIONS,
     code_version=source_digest("contracts", "exports", "modeling", "inference"),
@@ -32,35 +33,47 @@ def predictions(
     store: StoreResource,
     worker: WorkerResource,
 ) -> dg.MaterializeResult[None]:
-    """What the trained model writes for each question of the test split: one text, or several that are drawn.
+    """What the trained model writes for each question: one text, or several that are drawn.
 
-    Unless a temperature is set, each token is the likeliest one.
+    It is asked the test split of its dataset version, and whichever evaluation sets of the catalog the
+    configuration names beside it. Unless a temperature is set, each token is the likeliest one.
     """
     with clear_failures():
         trained = audited_input(context, store.store(), "checkpoint").snapshot
         run = store.store().run(CheckpointRecord.read(trained.file("checkpoint.json")).run_id)
         settings = PredictConfig.model_validate(config.model_dump())
+        names = full_names(settings.evaluation_sets, context.partition_key)
+        require_audited_sets(store.store(), names)
         job = {
             "home": str(store.store().home),
             "run_id": run.run_id,
             "config": settings.model_dump(mode="json"),
         }
         worker.run(context, "tunix_ml.inference", job)
-        written = read_predictions(asset_slot(store.store(), "predictions", context.partition_key, run=run))
-        shown = [{"prompt": row.prompt, "text": row.text} for row in written.rows[:5]]
-        return dg.MaterializeResult(
-            data_version=dg.DataVersion(written.snapshot.digest),
-            metadata={
-                "run_id": run.run_id,
-                "items": written.meta.num_items,
-                "samples_per_item": written.meta.decoding.num_samples,
-                "temperature": written.meta.decoding.temperature,
-                "cut_at_max_new_tokens": written.meta.num_length_stops,
-                "new_tokens_per_second": round(written.meta.new_tokens_per_second),
-                "generations": samples(shown, "prompt", "text"),
-                "evaluation_set": written.meta.evaluation_set,
-                "model_digest": written.meta.model_digest,
-                "content_digest": written.snapshot.digest,
-                "path": dg.MetadataValue.path(written.snapshot.path),
-            },
-        )
+        return _describe({name: read_predictions(predictions_slot(run, name)) for name in names})
+
+
+def _describe(written: dict[str, Predictions]) -> dg.MaterializeResult[None]:
+    digests = {name: predictions.snapshot.digest for name, predictions in written.items()}
+    first = next(iter(written.values()))
+    shown = [{"prompt": row.prompt, "text": row.text} for row in first.rows[:5]]
+    metas = [predictions.meta for predictions in written.values()]
+    sets = [
+        (meta.evaluation_set, meta.num_items, meta.num_length_stops, round(meta.new_tokens_per_second))
+        for meta in metas
+    ]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(combined_digest(digests)),
+        metadata={
+            "run_id": first.meta.run_id,
+            "evaluation_sets": inline_table(["asked", "items", "cut short", "tokens/s"], sets),
+            "items": sum(meta.num_items for meta in metas),
+            "samples_per_item": first.meta.decoding.num_samples,
+            "temperature": first.meta.decoding.temperature,
+            "cut_at_max_new_tokens": sum(meta.num_length_stops for meta in metas),
+            "generations": samples(shown, "prompt", "text"),
+            "model_digest": first.meta.model_digest,
+            "path": dg.MetadataValue.path(first.snapshot.path),
+            **content_metadata(digests),
+        },
+    )
