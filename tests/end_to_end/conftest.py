@@ -89,8 +89,10 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Load a page and forget what happened before."""
-        self.events.clear()
-        self.call("Page.navigate", url="about:blank")  # so that another fragment alone loads it anew
+        self._load("about:blank")  # else another fragment of the same page would not load it anew
+        self._load(url)
+
+    def _load(self, url: str) -> None:
         self.events.clear()
         self.call("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
@@ -132,14 +134,21 @@ class Browser:
 
     def problems(self) -> list[str]:
         """Return every error, warning and uncaught exception since the page was opened."""
-        noted = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
-        self.run("1")  # events that are under way come before its answer
-        return [json.dumps(event["params"]) for event in self.events if event.get("method") in noted]
+        noted = self._noted("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
+        return [json.dumps(found) for found in noted]
 
     def requests(self) -> list[str]:
-        """Return the address of every request since the page was opened."""
-        sent = [event for event in self.events if event.get("method") == "Network.requestWillBeSent"]
-        return [event["params"]["request"]["url"] for event in sent]
+        """Return the address of every request since the page was opened that its policy let through."""
+        blocked = {
+            found["requestId"] for found in self._noted("Network.loadingFailed") if "blockedReason" in found
+        }
+        sent = self._noted("Network.requestWillBeSent")
+        urls = [found["request"]["url"] for found in sent if found["requestId"] not in blocked]
+        return [url for url in urls if not url.startswith("data:")]  # the browser's own icon of a date field
+
+    def _noted(self, *methods: str) -> list[dict[str, Any]]:
+        self.run("1")  # events that are under way come before its answer
+        return [event["params"] for event in self.events if event.get("method") in methods]
 
     def close(self) -> None:
         """End the browser."""

@@ -46,7 +46,8 @@ def test_the_better_run_is_named_with_how_much_and_how_sure() -> None:
     found = comparison(result(-0.215, -0.244, -0.187, 3e-45))
 
     assert verdict(found, p_holm=6e-45, num_pairs=6) == (
-        "B is better by 21.5 points; 95 % interval 18.7 to 24.4; exact McNemar p = 6e-45, adjusted for 6 pairs."
+        "B is better by 21.5 points; 95 % interval 18.7 to 24.4;"
+        " exact McNemar p = 6e-45, adjusted for 6 pairs."
     )
     assert (
         verdict(found) == "B is better by 21.5 points; 95 % interval 18.7 to 24.4; exact McNemar p = 3e-45."
