@@ -66,14 +66,28 @@ def _count(key: str) -> Callable[[Row], str]:
 COLUMNS = (
     Column("dataset_version", "Dataset", ("overview",), _text("dataset_version"), is_number=False),
     Column("model", "Model", ("overview", "training"), _text("model"), is_number=False),
-    Column("n_items", "n", ("overview",), _count("n_items")),
+    Column("n_items", "n", (), _count("n_items")),
     Column("num_samples", "Samples", (), _count("num_samples")),
-    Column("coverage", "Scored, %", ("overview",), _percent("coverage")),
-    Column("format_valid", "Form kept, %", ("overview", "reasoning"), _percent("format_valid")),
-    Column("hit_max_new_tokens", "Cut off, %", ("reasoning",), _percent("hit_max_new_tokens")),
-    Column("claims_correct", "Claims right, %", ("reasoning",), _percent("claims_correct")),
-    Column("gold_step_recall", "True steps reached, %", ("reasoning",), _percent("gold_step_recall")),
-    Column("answer_supported", "Answer supported, %", ("reasoning",), _percent("answer_supported")),
+    Column("coverage", "Scored,\N{NO-BREAK SPACE}%", ("overview",), _percent("coverage")),
+    Column(
+        "format_valid", "Form kept,\N{NO-BREAK SPACE}%", ("overview", "reasoning"), _percent("format_valid")
+    ),
+    Column(
+        "hit_max_new_tokens", "Cut off,\N{NO-BREAK SPACE}%", ("reasoning",), _percent("hit_max_new_tokens")
+    ),
+    Column("claims_correct", "Claims right,\N{NO-BREAK SPACE}%", ("reasoning",), _percent("claims_correct")),
+    Column(
+        "gold_step_recall",
+        "True steps reached,\N{NO-BREAK SPACE}%",
+        ("reasoning",),
+        _percent("gold_step_recall"),
+    ),
+    Column(
+        "answer_supported",
+        "Answer supported,\N{NO-BREAK SPACE}%",
+        ("reasoning",),
+        _percent("answer_supported"),
+    ),
     Column("trace_num_tokens", "Tokens written", ("reasoning",), _decimal("trace_num_tokens", decimals=1)),
     Column(
         "gold_nats_per_token",
