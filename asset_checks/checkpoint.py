@@ -2,18 +2,14 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
-from tunix_ml.contracts.base import TunixError
+from asset_checks.outside import run_outside
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
 from tunix_ml.store import RunDirectory
 from tunix_ml.training.metrics import METRICS_FILE, read_metrics
-from tunix_ml.worker import PARENT_VARIABLE
 
 LOSS_WINDOW = 3
 LOSS_TOLERANCE = 1e-5  # relative; the very same bits on one CPU, another order of sums on an accelerator
@@ -90,26 +86,16 @@ def saved_model_reproduces_its_loss(subject: Subject) -> Outcome:
 
 
 def _reproduce(subject: Subject) -> dict[str, float]:
-    """Evaluate the run again in a process of its own: JAX belongs in no process of Dagster."""
+    """Evaluate the run again and return the losses."""
     with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
-        job, result = Path(folder, "job.json"), Path(folder, "result.json")
-        record = _record(subject)
-        request = {
+        result, record = Path(folder, "result.json"), _record(subject)
+        job = {
             "home": str(subject.store.home),
             "run_id": record.run_id,
             "device": record.device.split()[0],
             "result_path": str(result),
         }
-        job.write_text(json.dumps(request), encoding="utf-8")
-        command = [sys.executable, "-m", "tunix_ml.training.reproduce", str(job)]
-        environment = {
-            **os.environ,
-            PARENT_VARIABLE: str(os.getpid()),
-            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # a training may be on the accelerator beside it
-        }
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
-        if done.returncode != 0:
-            raise TunixError(" ".join(done.stderr.split())[-500:])
+        run_outside("tunix_ml.training.reproduce", job)
         losses: dict[str, float] = json.loads(result.read_bytes())
     return losses
 

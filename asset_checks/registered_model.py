@@ -1,16 +1,10 @@
 """Facts about the model registry."""
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from asset_checks.eval_report import BLOCKING
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
-from tunix_ml.contracts.base import TunixError
+from asset_checks.outside import run_outside
 from tunix_ml.contracts.prediction import PredictionsMeta
 from tunix_ml.contracts.registry import ModelVersion
 from tunix_ml.evaluation.report import predictions_slot
@@ -19,7 +13,6 @@ from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.registry.policy import Scope, is_sound, row_of_version
 from tunix_ml.registry.record import log_problems, read_record
 from tunix_ml.store import Store
-from tunix_ml.worker import PARENT_VARIABLE
 
 
 def logs_are_whole(subject: Subject) -> Outcome:
@@ -87,29 +80,17 @@ def _champions(subject: Subject) -> Iterator[tuple[str, ModelVersion]]:
 
 
 def _ask_again(store: Store, champion: ModelVersion) -> None:
-    """Ask in a process of its own: JAX belongs in no process of Dagster."""
     digest = champion.evidence["predictions"]
     published = predictions_slot(store.run(champion.run_id), champion.evaluation_set).resolve(digest)
     meta = PredictionsMeta.read(published.file("predictions_meta.json"))
-    with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
-        job = Path(folder, "job.json")
-        request = {
-            "home": str(store.home),
-            "run_id": champion.run_id,
-            "evaluation_set": champion.evaluation_set,
-            "predictions_digest": digest,
-            "device": meta.device.split()[0],
-        }
-        job.write_text(json.dumps(request), encoding="utf-8")
-        command = [sys.executable, "-m", "tunix_ml.inference.reproduce", str(job)]
-        environment = {
-            **os.environ,
-            PARENT_VARIABLE: str(os.getpid()),
-            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # a training may be on the accelerator beside it
-        }
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
-        if done.returncode != 0:
-            raise TunixError(" ".join(done.stderr.split())[-500:])
+    job = {
+        "home": str(store.home),
+        "run_id": champion.run_id,
+        "evaluation_set": champion.evaluation_set,
+        "predictions_digest": digest,
+        "device": meta.device.split()[0],
+    }
+    run_outside("tunix_ml.inference.reproduce", job)
 
 
 CHECKS = (

@@ -1,11 +1,16 @@
 """The named jobs."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
+from tunix_assets import jobs
 from tunix_assets.definitions import defs
+
+ROOT = Path(__file__).parents[2]
 
 CHAIN = ["dataset", "sft_export", "tokenized_examples", "checkpoint", "predictions", "eval_report"]
 BESIDE = ["evaluation_sets", "external_systems"]
@@ -66,3 +71,9 @@ def test_validate_only_of_what_was_never_made_fails_in_a_sentence(home: Any) -> 
     assert failure is not None
     assert failure.user_failure_data is not None
     assert failure.user_failure_data.description == "golden-v2: nothing of it is published"
+
+
+def test_the_job_smoke_is_what_its_configuration_file_says() -> None:
+    written = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8"))
+
+    assert written["ops"] == jobs._SMOKE

@@ -52,12 +52,9 @@ def compare_runs(a: Side, b: Side, *, known: PairedResult | None = None) -> RunC
             f"metric {metric!r:.100} has no direction, expected one of which more is better or less"
         )
     items_a, items_b = _complete(a, metric), _complete(b, metric)
-    shared = sorted(items_a.keys() & items_b.keys())
-    if not shared:
-        raise NotPaired(f"{a.report.run_id} and {b.report.run_id} share no item that both have a score for")
-    values_a, values_b = _values(items_a, shared, metric), _values(items_b, shared, metric)
+    values_a, values_b = _shared_values(a, b, items_a, items_b)
     sign = -1 if METRICS[metric].direction == "lower" else 1
-    wins = [sign * (values_a[item] - values_b[item]) for item in shared]
+    wins = [sign * (values_a[item] - values_b[item]) for item in values_a]
     settings, num_same = compare_settings(a.settings, b.settings)
     return RunComparison(
         evaluation_set=a.report.evaluation_set,
@@ -67,7 +64,7 @@ def compare_runs(a: Side, b: Side, *, known: PairedResult | None = None) -> RunC
         n_items=a.report.n_items,
         run_a=_compared(a, values_a, num_scored=len(items_a)),
         run_b=_compared(b, values_b, num_scored=len(items_b)),
-        result=known or _paired_result(values_a, values_b, clusters=_clusters(items_a, shared)),
+        result=known or _paired_result(values_a, values_b, clusters=_clusters(items_a, values_a)),
         wins_a=sum(win > 0 for win in wins),
         wins_b=sum(win < 0 for win in wins),
         ties=sum(win == 0 for win in wins),
@@ -106,6 +103,16 @@ def _refuse_other_boards(a: EvalReport, b: EvalReport) -> None:
 def _complete(side: Side, metric: str) -> dict[str, ScoredItem]:
     items = by_item(side.scores)
     return {item.item_id: item for item in items if item.is_complete and item.value(metric) is not None}
+
+
+def _shared_values(
+    a: Side, b: Side, items_a: Mapping[str, ScoredItem], items_b: Mapping[str, ScoredItem]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the values of both runs, of the items that both have one for, in one order."""
+    metric, shared = a.report.primary_metric, sorted(items_a.keys() & items_b.keys())
+    if not shared:
+        raise NotPaired(f"{a.report.run_id} and {b.report.run_id} share no item that both have a score for")
+    return _values(items_a, shared, metric), _values(items_b, shared, metric)
 
 
 def _values(items: Mapping[str, ScoredItem], shared: Iterable[str], metric: str) -> dict[str, float]:

@@ -165,7 +165,7 @@ def _load(folder: Path, config: PredictConfig) -> Loaded:
 def _questions(items: EvaluationSet, identity: RunIdentity, tokenizer: Tokenizer) -> Questions:
     prompts = [template(identity.template).prompt_text(item.prompt) for item in items.items]
     requests = [
-        Request(encode_prompt(tokenizer, prompt), _item_number(item.item_id))
+        Request(encode_prompt(tokenizer, prompt), item_number(item.item_id))
         for item, prompt in zip(items.items, prompts, strict=True)
     ]
     return Questions(items, prompts, requests)
@@ -216,7 +216,7 @@ def _ask(
     return predictions, decode_time_s
 
 
-def _item_number(item_id: str) -> int:
+def item_number(item_id: str) -> int:
     """Return the number by which an item's samples are drawn, wherever it stands among others."""
     return int(sha256_hex(item_id.encode())[:16], 16)
 

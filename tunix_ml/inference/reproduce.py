@@ -21,7 +21,7 @@ from tunix_ml.contracts.training import Device
 from tunix_ml.exports.tokenize import encode_prompt
 from tunix_ml.exports.tokenizer import load_tokenizer
 from tunix_ml.inference.decode import Request, decode
-from tunix_ml.inference.predict import code_version, end_token_ids
+from tunix_ml.inference.predict import code_version, end_token_ids, item_number
 from tunix_ml.inference.programs import prepare
 from tunix_ml.inference.stops import cut_after_stop
 from tunix_ml.modeling.huggingface import load_model
@@ -113,7 +113,7 @@ def _write(folder: Path, meta: PredictionsMeta, asked: Sequence[Asked], report: 
     written = decode(
         network,
         prepare(loaded.params, network=network),
-        [Request(encode_prompt(tokenizer, item.prompt), _item_number(item.item_id)) for item in asked],
+        [Request(encode_prompt(tokenizer, item.prompt), item_number(item.item_id)) for item in asked],
         config=meta.decoding,
         end_token_ids=end_token_ids(folder, tokenizer),
         batch_size=_BATCH_SIZE,
@@ -122,10 +122,6 @@ def _write(folder: Path, meta: PredictionsMeta, asked: Sequence[Asked], report: 
     )
     stop = meta.decoding.stop
     return [[cut_after_stop(tokenizer.decode(text.ids), stop) for text in samples] for samples in written]
-
-
-def _item_number(item_id: str) -> int:
-    return int(sha256_hex(item_id.encode())[:16], 16)
 
 
 def _differing(asked: Sequence[Asked], found: Sequence[Sequence[str]]) -> Iterator[DifferingText]:

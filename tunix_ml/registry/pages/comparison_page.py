@@ -14,7 +14,7 @@ from tunix_ml.evaluation.compare import Side, compare_runs
 from tunix_ml.evaluation.comparison_summary import is_better, verdict
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages import links
-from tunix_ml.registry.pages.boards import Board, TestedPair
+from tunix_ml.registry.pages.boards import Board
 from tunix_ml.registry.pages.chart import Chart
 from tunix_ml.registry.pages.columns import Cell
 from tunix_ml.registry.pages.curves import overlaid_charts
@@ -23,7 +23,7 @@ from tunix_ml.registry.pages.leaderboard_page import title_of
 from tunix_ml.registry.pages.run_files import RunFiles
 from tunix_ml.registry.pages.samples import Sample, sample_of
 from tunix_ml.registry.pages.text import cut
-from tunix_ml.registry.pages.whisker import Whisker, scale_of
+from tunix_ml.registry.pages.whisker import Scale, Whisker, scale_of
 
 MOST_ITEMS = 8
 _MAX_TEXT_CHARS = 700
@@ -75,7 +75,6 @@ class ComparisonView:
     verdict: str
     difference: str
     difference_whisker: Whisker
-    scale_end: str
     n: int
     num_left_out: int
     wins_a: int
@@ -118,11 +117,8 @@ def comparison_view(
     set_page: str | None,
 ) -> ComparisonView:
     """Return what the page of two runs shows."""
-    tested = board.tested(a.row["run_id"], b.row["run_id"])
     result, metric = comparison.result, comparison.metric
-    ends = [end for end in (result.ci95_low, result.ci95_high) if end is not None]
-    scale = scale_of([result.difference, *ends], is_share=_is_share(metric), is_signed=True)
-    won_by_a, won_by_b = _won(comparison, is_won_by_a=True), _won(comparison, is_won_by_a=False)
+    scale = _difference_scale(comparison)
     pairs = _ItemPairs(_first_texts(a), _first_texts(b), questions, metric)
     return ComparisonView(
         sides=(_side("A", a.row, comparison), _side("B", b.row, comparison)),
@@ -130,12 +126,11 @@ def comparison_view(
         evaluation_set_page=set_page,
         scorer=cut(comparison.scorer, most=_MAX_VALUE_CHARS),
         metric=metric,
-        verdict=_verdict(comparison, tested, board),
+        verdict=_verdict(comparison, board),
         difference=numbers.in_unit(metric, result.difference, is_signed=True),
         difference_whisker=scale.whisker(
             result.difference, result.ci95_low, result.ci95_high, label="difference, A minus B"
         ),
-        scale_end=numbers.in_unit(metric, scale.high, is_signed=True),
         n=result.n,
         num_left_out=comparison.n_items - result.n,
         wins_a=comparison.wins_a,
@@ -147,8 +142,8 @@ def comparison_view(
         parts=_parts(comparison),
         num_parts_left_out=max(0, len(comparison.parts) - _MAX_PARTS),
         charts=overlaid_charts(files[0].metrics, files[1].metrics),
-        won_by_a=pairs.of(won_by_a[:MOST_ITEMS]),
-        won_by_b=pairs.of(won_by_b[:MOST_ITEMS]),
+        won_by_a=pairs.of(_won(comparison, is_won_by_a=True)),
+        won_by_b=pairs.of(_won(comparison, is_won_by_a=False)),
     )
 
 
@@ -161,17 +156,26 @@ class _ItemPairs(NamedTuple):
     metric: str
 
     def of(self, items: Sequence[ItemComparison]) -> tuple[ItemPair, ...]:
-        return tuple(ItemPair(self._sample(self.a, item), self._sample(self.b, item)) for item in items)
+        """Return the first of some items."""
+        shown = items[:MOST_ITEMS]
+        return tuple(ItemPair(self._sample(self.a, item), self._sample(self.b, item)) for item in shown)
 
     def _sample(self, texts: Mapping[str, ItemScore], item: ItemComparison) -> Sample:
         score = texts[item.item_id]
         return sample_of(score, self.questions, metric=self.metric, most_chars=_MAX_TEXT_CHARS)
 
 
-def _verdict(comparison: RunComparison, tested: TestedPair | None, board: Board) -> str:
+def _verdict(comparison: RunComparison, board: Board) -> str:
+    tested = board.tested(comparison.run_a.run_id, comparison.run_b.run_id)
     if tested is None:
         return verdict(comparison)
     return verdict(comparison, p_holm=tested.p_holm, num_pairs=board.num_pairs)
+
+
+def _difference_scale(comparison: RunComparison) -> Scale:
+    result = comparison.result
+    ends = [end for end in (result.ci95_low, result.ci95_high) if end is not None]
+    return scale_of([result.difference, *ends], is_share=_is_share(comparison.metric), is_signed=True)
 
 
 def _side(letter: str, row: Row, comparison: RunComparison) -> SideView:

@@ -97,7 +97,7 @@ def evaluation_view(
     estimate = report.metrics.get(report.primary_metric) if report.primary_score is not None else None
     return replace(
         base,
-        sentence=score_sentence(report, num_right=_num_right(evaluation, report)),
+        sentence=_sentence(evaluation, report),
         score=numbers.in_unit(report.primary_metric, report.primary_score),
         whisker=_whisker(report, estimate),
         metrics=tuple(_metric_lines(report)),
@@ -128,6 +128,13 @@ def _base(evaluation: Evaluation, board: Board, number: int, set_page: str | Non
         whisker=None,
         problems=evaluation.problems,
     )
+
+
+def _sentence(evaluation: Evaluation, report: EvalReport) -> str:
+    if evaluation.row["status"] == "invalid":
+        reason = cut(evaluation.row["reason"], most=_MAX_REASON_CHARS)
+        return f"Its score on {report.evaluation_set} is not to be believed: {reason}."
+    return score_sentence(report, num_right=_num_right(evaluation, report))
 
 
 def _num_right(evaluation: Evaluation, report: EvalReport) -> int | None:

@@ -43,21 +43,17 @@ def score_sentence(report: EvalReport, *, num_right: int | None) -> str:
         report: on one evaluation set.
         num_right: items all right, where an item is either right or wrong; None where it may be in between.
     """
+    asked = f"{report.n_items:,} questions of {report.evaluation_set}"
     if report.primary_score is None:
-        return (
-            f"Only {report.n_scored:,} of {report.n_items:,} questions have a score, so there is no number to"
-            " rank."
-        )
+        return f"Only {report.n_scored:,} of {asked} have a score, so there is no number to rank."
     estimate = report.metrics[report.primary_metric]
     score = numbers.in_unit(report.primary_metric, estimate.mean)
     interval = _interval(report.primary_metric, estimate)
     if num_right is not None:
-        return (
-            f"Answered {report.n_items:,} questions, {num_right:,} right ({score}; {interval}),"
-            f" as {_judge(report.scorer)} has it."
-        )
+        right = f"{num_right:,} right ({score}; {interval})"
+        return f"Answered {asked}, {right}, as {_judge(report.scorer)} has it."
     texts = f", with {report.num_samples} texts for each" if report.num_samples > 1 else ""
-    return f"Asked {report.n_items:,} questions{texts}: it scored {score} on average ({interval})."
+    return f"Asked {asked}{texts}: it scored {score} on average ({interval})."
 
 
 def _judge(scorer: str) -> str:

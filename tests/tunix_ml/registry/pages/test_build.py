@@ -1,7 +1,12 @@
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from tunix_ml.contracts.evaluation_set import EvaluationItem, EvaluationSetRecipe
+from tunix_ml.datasets.evaluation_catalog import EvaluationEntry
+from tunix_ml.datasets.evaluation_publish import publish_evaluation_set
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.boards import read_results
@@ -73,6 +78,32 @@ def test_a_store_without_anything_still_has_a_site(store: Store) -> None:
     assert b"No run has been evaluated yet." in files[links.INDEX]
     assert b"No dataset version is published yet." in files[links.DATASETS]
     assert not any(path.startswith("runs/") for path in files)
+
+
+def test_an_evaluation_set_of_the_catalog_has_a_card(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "pets.jsonl").write_bytes(msgspec.json.encode(EvaluationItem("cat", "A pet?", "yes")) + b"\n")
+    recipe = EvaluationSetRecipe(description="Pets.", license="CC0-1.0", path="pets.jsonl")
+    publish_evaluation_set(store, EvaluationEntry("pets-v1", recipe, tmp_path / "pets-v1.yaml"))
+
+    files = files_of(store)
+
+    assert b"A pet?" in files["evaluation-sets/pets-v1.html"]
+    assert b'href="../evaluation-sets/pets-v1.html"' in files[links.DATASETS]
+    assert b'"pets-v1":"api/evaluation-sets/pets-v1.json"' in files[links.API_INDEX]
+    assert "api/evaluation-sets/pets-v1.json" in files
+
+
+def test_a_pair_whose_settings_cannot_be_read_has_no_page(store: Store, evaluated: Evaluated) -> None:
+    evaluated(recipe="best", share_right=1.0)
+    poor = evaluated(recipe="poor", share_right=0.25)
+    publish_leaderboard(store, required_checks=())
+    results = read_results(store.slot("leaderboard", "all").resolve(), home=store.home)
+    (store.run(poor.key).path / "config.json").write_text("{}")
+
+    paths = [file.path for file in Site(store, results, published_sets(store, most_traces=5)).files()]
+
+    assert [path for path in paths if path.startswith("compare/")] == [links.COMPARISONS]
+    assert links.run_page(poor.key) in paths
 
 
 def test_no_page_names_the_place_of_the_store(store: Store, files: dict[str, bytes]) -> None:

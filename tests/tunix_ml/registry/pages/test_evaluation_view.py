@@ -21,7 +21,7 @@ def test_a_score_is_shown_with_rank_and_words(
     view = view_of(Evaluation(row=make_row(), report=make_report(), scores=scores), make_board)
 
     assert (view.score, view.rank, view.num_ranked) == ("75.0 %", 1, 1)
-    assert "Answered 8 questions, 6 right" in view.sentence
+    assert "Answered 8 questions of golden-v2.test, 6 right" in view.sentence
     assert view.whisker is not None
     assert (view.num_texts, view.statuses) == (8, (("scored", 7), ("truncated", 1)))
     assert "true completions scored 100.0 %" in view.self_test
@@ -94,6 +94,18 @@ def test_a_report_that_cannot_be_read_is_said_to_be_so(make_row: Make, make_boar
     assert "cannot be read" in view.sentence
     assert (view.score, view.metrics, view.problems) == (UNKNOWN, (), ("eval.json is missing",))
     assert (view.status, view.reason) == ("invalid", "eval.json is missing")
+
+
+def test_an_invalid_score_is_not_told_as_a_result(
+    make_row: Make, make_report: Make, make_board: Make
+) -> None:
+    row = make_row(rank=None, status="invalid", reason="check scorer_self_test_passes failed")
+
+    view = view_of(Evaluation(row=row, report=make_report()), make_board)
+
+    assert view.sentence == (
+        "Its score on golden-v2.test is not to be believed: check scorer_self_test_passes failed."
+    )
 
 
 def test_a_judge_that_judged_elsewhere_was_not_tried(

@@ -1,8 +1,10 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.registry.pages import evaluations
 from tunix_ml.registry.pages.evaluations import EvaluationReader
@@ -13,6 +15,11 @@ Evaluated = Callable[..., Slot]
 
 def rows_of(store: Store) -> list[dict[str, Any]]:
     return collect_leaderboard(store, required_checks=()).rows
+
+
+def with_another_name(report: EvalReport | None) -> EvalReport:
+    assert report is not None
+    return report.model_copy(update={"evaluation_set": "golden-v2.train"})
 
 
 def test_what_lies_behind_a_row_is_read(store: Store, evaluated: Evaluated) -> None:
@@ -42,16 +49,20 @@ def test_what_is_at_hand_is_not_read_again(store: Store, evaluated: Evaluated) -
 
 def test_not_everything_is_kept(store: Store, evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluations, "_MOST_HELD", 1)
-    monkeypatch.setattr(evaluations, "_MOST_SETS_HELD", 0)
+    monkeypatch.setattr(evaluations, "_MOST_SETS_HELD", 1)
     evaluated(recipe="one")
     evaluated(recipe="two")
     one, two = rows_of(store)
     reader = EvaluationReader(store)
 
     first = reader.read(one)
+    questions = reader.questions(first)
+    reader.questions(dataclasses.replace(first, report=with_another_name(first.report)))
     reader.read(two)
 
     assert reader.read(one) is not first
+    assert questions
+    assert reader.questions(first) is not questions
 
 
 def test_the_report_that_the_row_was_taken_from_is_read_and_no_later_one(

@@ -92,7 +92,7 @@ def test_a_system_from_elsewhere_says_where_it_comes_from() -> None:
 
 def test_right_answers_are_counted(make_report: MakeReport) -> None:
     assert score_sentence(make_report(), num_right=6) == (
-        "Answered 8 questions, 6 right (75.0 %; 95 % interval 40.9 to 92.9),"
+        "Answered 8 questions of golden-v2.test, 6 right (75.0 %; 95 % interval 40.9 to 92.9),"
         " as the comparison with the expected answers has it."
     )
 
@@ -105,7 +105,8 @@ def test_a_judge_is_named(make_report: MakeReport) -> None:
 
 def test_a_mean_over_several_texts_is_no_count(make_report: MakeReport) -> None:
     assert score_sentence(make_report(num_samples=4), num_right=None) == (
-        "Asked 8 questions, with 4 texts for each: it scored 75.0 % on average (95 % interval 40.9 to 92.9)."
+        "Asked 8 questions of golden-v2.test, with 4 texts for each: it scored 75.0 % on average"
+        " (95 % interval 40.9 to 92.9)."
     )
 
 
@@ -113,7 +114,7 @@ def test_a_run_with_questions_missing_has_no_number(make_report: MakeReport) -> 
     report = make_report(n_scored=7, coverage=7 / 8, primary_score=None)
 
     assert score_sentence(report, num_right=6) == (
-        "Only 7 of 8 questions have a score, so there is no number to rank."
+        "Only 7 of 8 questions of golden-v2.test have a score, so there is no number to rank."
     )
 
 
