@@ -10,8 +10,8 @@ from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, UNSCORED, EvalRepo
 from tunix_ml.contracts.gate import GateReport
 from tunix_ml.contracts.metrics import METRICS, SAMPLE_METRICS
 from tunix_ml.evaluation.aggregate import by_item, item_values, values_of
-from tunix_ml.evaluation.gate import GateSide, regression_gate
 from tunix_ml.evaluation.report import eval_slot, read_eval, read_scores
+from tunix_ml.evaluation.statistics.gate import GateSide, regression_gate
 from tunix_ml.parquet import read_table
 from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.store import Snapshot

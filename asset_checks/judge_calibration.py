@@ -2,9 +2,9 @@
 
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
 from tunix_ml.contracts.canonical import sha256_hex
-from tunix_ml.evaluation.calibration_set import pairs_of
-from tunix_ml.evaluation.judge_calibration import Calibration, read_calibration
-from tunix_ml.evaluation.judge_quality import gates_of, measure
+from tunix_ml.evaluation.judges.calibration import Calibration, read_calibration
+from tunix_ml.evaluation.judges.calibration_set import pairs_of
+from tunix_ml.evaluation.judges.quality import gates_of, measure
 
 
 def every_labelled_text_was_judged(subject: Subject) -> Outcome:

@@ -7,7 +7,7 @@ from asset_checks import expectations
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.judge import JUDGE_VERDICTS_SCHEMA
-from tunix_ml.evaluation.judge_predictions import Judgements, mean_of_items, read_judgements
+from tunix_ml.evaluation.judges.predictions import Judgements, mean_of_items, read_judgements
 from tunix_ml.evaluation.judges.prompts import judge_prompt
 from tunix_ml.evaluation.report import Predictions, predictions_slot, read_predictions
 from tunix_ml.parquet import read_table

@@ -7,7 +7,7 @@ from tunix_ml.contracts.comparison import ComparedRun, RunComparison
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.evaluation.aggregate import item_values
-from tunix_ml.evaluation.publish_comparison import read_comparison
+from tunix_ml.evaluation.comparison.publish import read_comparison
 from tunix_ml.evaluation.report import eval_slot, read_scores
 from tunix_ml.store import Snapshot
 

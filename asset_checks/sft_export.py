@@ -6,7 +6,7 @@ from asset_checks.outcome import Check, Outcome, Subject, all_hold
 from tunix_ml.contracts.export import EXPORT_FORMATS, ExportManifest
 from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.datasets.read import read_dataset
-from tunix_ml.evaluation.extract import extract_answer, is_well_formed
+from tunix_ml.evaluation.answers.extract import extract_answer, is_well_formed
 from tunix_ml.exports.render import read_export
 from tunix_ml.exports.templates import template
 from tunix_ml.traces.answers import normalise_text

@@ -9,8 +9,8 @@ from asset_checks.outcome import Severity, Subject
 from tunix_ml.contracts.canonical import record_digest
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.datasets.evaluation_set import published_evaluation_sets
-from tunix_ml.evaluation.judge_calibration import published_calibrations
-from tunix_ml.evaluation.judge_predictions import published_judgements
+from tunix_ml.evaluation.judges.calibration import published_calibrations
+from tunix_ml.evaluation.judges.predictions import published_judgements
 from tunix_ml.evaluation.report import eval_slot
 from tunix_ml.evaluation.systems import external_slots
 from tunix_ml.store import NotPublished, RunDirectory, Slot, Store

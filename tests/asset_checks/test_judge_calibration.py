@@ -8,8 +8,8 @@ import pytest
 from asset_checks import judge_calibration
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply
-from tunix_ml.evaluation.calibration_set import read_calibration_set, shipped_calibration_set
-from tunix_ml.evaluation.judge_calibration import calibrate, calibration_slot
+from tunix_ml.evaluation.judges.calibration import calibrate, calibration_slot
+from tunix_ml.evaluation.judges.calibration_set import read_calibration_set, shipped_calibration_set
 from tunix_ml.evaluation.judges.prompts import judge_prompt
 from tunix_ml.store import Slot, Store
 

@@ -8,7 +8,7 @@ import pytest
 from asset_checks import judged_eval
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply
-from tunix_ml.evaluation.judge_predictions import judge_predictions, judgements_slot
+from tunix_ml.evaluation.judges.predictions import judge_predictions, judgements_slot
 from tunix_ml.evaluation.judges.prompts import judge_prompt
 from tunix_ml.store import RunDirectory, Slot, Store
 

@@ -7,7 +7,7 @@ import pytest
 from asset_checks import run_comparison
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.comparison import CompareConfig
-from tunix_ml.evaluation.publish_comparison import ASSET, KEY, publish_comparison
+from tunix_ml.evaluation.comparison.publish import ASSET, KEY, publish_comparison
 from tunix_ml.evaluation.report import evaluate, predictions_slot
 from tunix_ml.store import RunDirectory, Slot, Store
 

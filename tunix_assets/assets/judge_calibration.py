@@ -11,8 +11,8 @@ from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource, WorkerResource
 from tunix_ml.contracts.judge import JudgeConfig
 from tunix_ml.contracts.judge_calibration import CalibrationConfig, JudgeCalibration, JudgeQuality, Measured
-from tunix_ml.evaluation.calibration_set import shipped_calibration_set
-from tunix_ml.evaluation.judge_calibration import CODE_PARTS, REPORT_FILE, calibrate
+from tunix_ml.evaluation.judges.calibration import CODE_PARTS, REPORT_FILE, calibrate
+from tunix_ml.evaluation.judges.calibration_set import shipped_calibration_set
 from tunix_ml.evaluation.judges.opening import open_judge
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import Snapshot

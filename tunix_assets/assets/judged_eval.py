@@ -13,9 +13,9 @@ from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
 from tunix_ml.contracts.judge import JUDGE_VERDICTS_SCHEMA, JudgeConfig, JudgedSetsConfig, JudgementsMeta
 from tunix_ml.datasets.evaluation_set import full_names
-from tunix_ml.evaluation.judge_calibration import ranking_problem
-from tunix_ml.evaluation.judge_predictions import CODE_PARTS, META_FILE, judge_predictions, judgements_name
+from tunix_ml.evaluation.judges.calibration import ranking_problem
 from tunix_ml.evaluation.judges.opening import open_judge
+from tunix_ml.evaluation.judges.predictions import CODE_PARTS, META_FILE, judge_predictions, judgements_name
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import NotPublished, Snapshot, Store
 

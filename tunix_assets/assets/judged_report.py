@@ -10,7 +10,7 @@ from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
-from tunix_ml.evaluation.judged import evaluate_judgements
+from tunix_ml.evaluation.judges.report import evaluate_judgements
 from tunix_ml.evaluation.report import code_version
 
 

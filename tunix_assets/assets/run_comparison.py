@@ -7,9 +7,9 @@ from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource
 from tunix_ml.contracts.comparison import CompareConfig, RunComparison
-from tunix_ml.evaluation.comparison_summary import verdict
-from tunix_ml.evaluation.numbers import in_unit
-from tunix_ml.evaluation.publish_comparison import SUMMARY_FILE, publish_comparison, read_comparison
+from tunix_ml.evaluation.comparison.numbers import in_unit
+from tunix_ml.evaluation.comparison.publish import SUMMARY_FILE, publish_comparison, read_comparison
+from tunix_ml.evaluation.comparison.summary import verdict
 from tunix_ml.provenance import source_digest
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tunix_ml.contracts.evaluation import GROUPS, UNSCORED, Group, ItemScore, MetricEstimate
 from tunix_ml.contracts.metrics import METRICS, SAMPLE_METRICS
-from tunix_ml.evaluation.samples import majority_at_k, pass_at_k
-from tunix_ml.evaluation.statistics import estimate_mean
+from tunix_ml.evaluation.statistics.estimates import estimate_mean
+from tunix_ml.evaluation.statistics.samples import majority_at_k, pass_at_k
 from tunix_ml.traces.answers import parse_number
 
 Values = Mapping[str, float]

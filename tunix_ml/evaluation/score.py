@@ -9,8 +9,8 @@ from tunix_ml.contracts.evaluation import ItemScore, ItemStatus
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.prediction import ForeignPrediction, Prediction
 from tunix_ml.contracts.system import AnswerRule
-from tunix_ml.evaluation.equality import compare_answers
-from tunix_ml.evaluation.extract import find_answer
+from tunix_ml.evaluation.answers.equality import compare_answers
+from tunix_ml.evaluation.answers.extract import find_answer
 from tunix_ml.evaluation.scorers import SCORERS, Reading, score_reading, scorer_digest
 from tunix_ml.exports.templates import template
 

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from tunix_ml.contracts.canonical import record_digest
 from tunix_ml.contracts.evaluation_set import EvaluationItem
-from tunix_ml.evaluation.extract import Extraction, is_recoverable, is_well_formed
-from tunix_ml.evaluation.reasoning import (
+from tunix_ml.evaluation.answers.extract import Extraction, is_recoverable, is_well_formed
+from tunix_ml.evaluation.answers.reasoning import (
     is_supported,
     reasoning_of,
     reasoning_steps,
     share_of_results_reached,
     share_of_true_claims,
 )
-from tunix_ml.evaluation.verdict import Verdict
+from tunix_ml.evaluation.answers.verdict import Verdict
 from tunix_ml.exports.templates import Template
 from tunix_ml.provenance import source_digest
 
@@ -158,10 +158,10 @@ SCORERS: dict[str, Scorer] = {
     )
 }
 
-_FOUND = ("evaluation/extract", "exports/templates")
-_COMPARED = ("evaluation/latex", "evaluation/quantities", "traces/answers")
+_FOUND = ("evaluation/answers/extract", "exports/templates")
+_COMPARED = ("evaluation/answers/latex", "evaluation/answers/quantities", "traces/answers")
 _SOLVED = tuple(
-    f"evaluation/{name}"
+    f"evaluation/answers/{name}"
     for name in (
         "admission",
         "choices",
@@ -175,7 +175,7 @@ _SOLVED = tuple(
     )
 )
 _SOLVERS = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath", "antlr4-python3-runtime")
-_REASONED = ("evaluation/reasoning", "traces/claims", "traces/expressions", *_COMPARED)
+_REASONED = ("evaluation/answers/reasoning", "traces/claims", "traces/expressions", *_COMPARED)
 
 # The modules of tunix_ml, and the packages, that decide a metric beside its own function.
 _RESTS_ON: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

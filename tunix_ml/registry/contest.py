@@ -4,8 +4,8 @@ from tunix_ml.contracts.evaluation import EvalReport, ItemScore
 from tunix_ml.contracts.gate import GateReport
 from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.evaluation.aggregate import by_item, item_values
-from tunix_ml.evaluation.gate import GateSide, regression_gate
 from tunix_ml.evaluation.report import eval_slot, read_scores
+from tunix_ml.evaluation.statistics.gate import GateSide, regression_gate
 from tunix_ml.registry.policy import Row
 from tunix_ml.store import Snapshot, Store
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tunix_ml.contracts.metrics import Metric
-from tunix_ml.evaluation.ranking import rank_intervals, tie_groups
-from tunix_ml.evaluation.significance import Comparison, compare_all
+from tunix_ml.evaluation.statistics.ranking import rank_intervals, tie_groups
+from tunix_ml.evaluation.statistics.significance import Comparison, compare_all
 
 # All pairs of so many runs are tested; of a longer board the best ones are.
 MOST_COMPARED = 30

@@ -8,8 +8,8 @@ from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.leaderboard import RowStatus
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.datasets.evaluation_set import source_slot
-from tunix_ml.evaluation.judge_calibration import ranking_problem
-from tunix_ml.evaluation.judge_predictions import judgements_name, judgements_slot
+from tunix_ml.evaluation.judges.calibration import ranking_problem
+from tunix_ml.evaluation.judges.predictions import judgements_name, judgements_slot
 from tunix_ml.evaluation.report import ANSWERS, predictions_slot
 from tunix_ml.evaluation.score import scorer_digests
 from tunix_ml.evaluation.systems import answers_slot

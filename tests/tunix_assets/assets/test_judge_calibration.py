@@ -11,8 +11,8 @@ import pytest
 
 from tunix_assets.assets.judge_calibration import judge_calibration
 from tunix_assets.resources import StoreResource, WorkerResource
-from tunix_ml.evaluation.calibration_set import read_calibration_set, shipped_calibration_set
-from tunix_ml.evaluation.judge_calibration import calibration_slot, read_calibration
+from tunix_ml.evaluation.judges.calibration import calibration_slot, read_calibration
+from tunix_ml.evaluation.judges.calibration_set import read_calibration_set, shipped_calibration_set
 from tunix_ml.exports.tokenizer import train_bpe
 from tunix_ml.modeling.config import ModelConfig
 from tunix_ml.modeling.decoder import Network

@@ -11,7 +11,7 @@ from asset_checks.catalog import blocking_checks
 from tunix_assets.assets.judged_eval import judged_eval
 from tunix_assets.resources import StoreResource, WorkerResource
 from tunix_ml.audits import record_audit
-from tunix_ml.evaluation.judge_predictions import judgements_slot, read_judgements
+from tunix_ml.evaluation.judges.predictions import judgements_slot, read_judgements
 from tunix_ml.evaluation.report import predictions_slot
 from tunix_ml.store import RunDirectory, Store
 

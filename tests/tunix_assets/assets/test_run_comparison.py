@@ -9,7 +9,7 @@ import pytest
 
 from tunix_assets.assets.run_comparison import run_comparison
 from tunix_assets.resources import StoreResource
-from tunix_ml.evaluation.publish_comparison import read_comparison
+from tunix_ml.evaluation.comparison.publish import read_comparison
 from tunix_ml.store import Slot, Store
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.system import AnswerRule
-from tunix_ml.evaluation.equality import compare_answers
-from tunix_ml.evaluation.extract import find_answer
+from tunix_ml.evaluation.answers.equality import compare_answers
+from tunix_ml.evaluation.answers.extract import find_answer
 
 GSM8K = Path(os.environ.get("GSM8K_DIR") or Path(__file__).parents[4] / "shared" / "data" / "gsm8k")
 SOLUTIONS = GSM8K / "example_model_solutions.jsonl"

@@ -15,9 +15,9 @@ from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.metrics import METRICS, SAMPLE_METRICS
 from tunix_ml.contracts.system import AnswerRule
 from tunix_ml.evaluation import scorers
-from tunix_ml.evaluation.extract import Extraction, extract_answer, find_answer
+from tunix_ml.evaluation.answers.extract import Extraction, extract_answer, find_answer
+from tunix_ml.evaluation.answers.verdict import Verdict
 from tunix_ml.evaluation.scorers import SCORERS, Reading, score_reading, scorer_digest
-from tunix_ml.evaluation.verdict import Verdict
 from tunix_ml.exports.templates import template
 
 ROOT = Path(tunix_ml.__file__).parent
@@ -205,9 +205,9 @@ def digests_of(root: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("module", "stale"),
     [
-        ("evaluation/statistics.py", set()),
+        ("evaluation/statistics/estimates.py", set()),
         ("evaluation/report.py", set()),
-        ("evaluation/sequences.py", {"answer_correctness"}),
+        ("evaluation/answers/sequences.py", {"answer_correctness"}),
         (
             "traces/claims.py",
             {"trace_present", "trace_num_steps", "claims_correct", "gold_step_recall", "answer_supported"},

@@ -4,9 +4,9 @@ from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.export import TemplateName
 from tunix_ml.contracts.system import AnswerRule
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
-from tunix_ml.evaluation.extract import Extraction
+from tunix_ml.evaluation.answers.extract import Extraction
+from tunix_ml.evaluation.answers.verdict import Verdict
 from tunix_ml.evaluation.self_test import run_self_test
-from tunix_ml.evaluation.verdict import Verdict
 from tunix_ml.store import Snapshot, Store
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunix_ml.contracts.export import TemplateName
-from tunix_ml.evaluation.extract import extract_answer, is_well_formed
+from tunix_ml.evaluation.answers.extract import extract_answer, is_well_formed
 from tunix_ml.exports.templates import template
 
 NAMES: tuple[TemplateName, ...] = ("reasoning_tags", "reasoning_lines", "answer_only")

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from tunix_ml.contracts.training import ExecutionConfig, RunIdentity
-from tunix_ml.evaluation.verdict import Verdict
+from tunix_ml.evaluation.answers.verdict import Verdict
 from tunix_ml.inference.decode import Completion, Request
 from tunix_ml.modeling.config import ModelConfig
 from tunix_ml.modeling.decoder import Network, Params

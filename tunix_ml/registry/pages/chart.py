@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tunix_ml.evaluation.numbers import short
+from tunix_ml.evaluation.comparison.numbers import short
 
 WIDTH, HEIGHT = 460, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 14, 36

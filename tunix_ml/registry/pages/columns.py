@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
-from tunix_ml.evaluation import numbers
+from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages.text import cut
 

@@ -9,9 +9,9 @@ from tunix_ml.contracts.comparison import ItemComparison, RunComparison, Setting
 from tunix_ml.contracts.evaluation import ItemScore
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.metrics import METRICS
-from tunix_ml.evaluation import numbers
-from tunix_ml.evaluation.compare import Side, compare_runs
-from tunix_ml.evaluation.comparison_summary import is_better, verdict
+from tunix_ml.evaluation.comparison import numbers
+from tunix_ml.evaluation.comparison.compare import Side, compare_runs
+from tunix_ml.evaluation.comparison.summary import is_better, verdict
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.boards import Board

@@ -5,7 +5,7 @@ from typing import Any
 
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.trace import SPLITS, DatasetTrace
-from tunix_ml.evaluation import numbers
+from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.card import (

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from tunix_ml.contracts.evaluation import EvalReport, Group, MetricEstimate
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.metrics import METRICS
-from tunix_ml.evaluation import numbers
 from tunix_ml.evaluation.aggregate import by_item
+from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.pages.boards import Board
 from tunix_ml.registry.pages.evaluations import Evaluation
 from tunix_ml.registry.pages.lineage import Link

@@ -9,8 +9,8 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.evaluation import EvalReport, ItemScore
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
+from tunix_ml.evaluation.comparison.settings import run_settings
 from tunix_ml.evaluation.report import eval_slot, read_scores
-from tunix_ml.evaluation.run_settings import run_settings
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages.text import portable
 from tunix_ml.store import Snapshot, Store

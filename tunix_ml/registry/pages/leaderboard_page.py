@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tunix_ml.contracts.metrics import METRICS
-from tunix_ml.evaluation import numbers
+from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.boards import Board, Results

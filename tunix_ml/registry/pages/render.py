@@ -4,7 +4,7 @@ import functools
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from tunix_ml.evaluation import numbers
+from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.text import cut, moment, visible
 

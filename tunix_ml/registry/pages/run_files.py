@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.system import SystemIdentity
 from tunix_ml.contracts.training import CheckpointRecord, MetricsRow, RunIdentity
-from tunix_ml.evaluation.run_settings import CONFIG_FILE, SYSTEM_FILE
+from tunix_ml.evaluation.comparison.settings import CONFIG_FILE, SYSTEM_FILE
 from tunix_ml.registry.pages.text import portable
 from tunix_ml.store import RunDirectory
 from tunix_ml.training.metrics import METRICS_FILE, read_metrics

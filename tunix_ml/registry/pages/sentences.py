@@ -4,7 +4,7 @@ from tunix_ml.contracts.evaluation import EvalReport, MetricEstimate
 from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.contracts.system import SystemIdentity
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
-from tunix_ml.evaluation import numbers
+from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.pages.text import cut
 
 _MAX_DESCRIPTION_CHARS = 600

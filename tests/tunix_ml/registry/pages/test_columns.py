@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA
-from tunix_ml.evaluation.numbers import UNKNOWN
+from tunix_ml.evaluation.comparison.numbers import UNKNOWN
 from tunix_ml.registry.pages.columns import COLUMNS, VIEWS, Cell, cell
 
 BY_KEY = {column.key: column for column in COLUMNS}

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tunix_ml.evaluation.numbers import UNKNOWN
+from tunix_ml.evaluation.comparison.numbers import UNKNOWN
 from tunix_ml.registry.pages.evaluation_view import EvaluationView, evaluation_view
 from tunix_ml.registry.pages.evaluations import Evaluation
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tunix_ml.evaluation.numbers import UNKNOWN
+from tunix_ml.evaluation.comparison.numbers import UNKNOWN
 from tunix_ml.registry.pages.boards import Board, Results
 from tunix_ml.registry.pages.columns import COLUMNS, Cell
 from tunix_ml.registry.pages.leaderboard_page import LeaderboardView, leaderboard_view, mark_of, title_of

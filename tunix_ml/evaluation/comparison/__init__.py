@@ -1,0 +1,1 @@
+"""Comparison: two runs side by side."""

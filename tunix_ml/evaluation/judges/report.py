@@ -1,0 +1,70 @@
+"""The report that a judge's verdicts give: the same items and intervals as by answers, another scorer."""
+
+from typing import Any
+
+from tunix_ml.contracts.evaluation_set import EvaluationItem
+from tunix_ml.contracts.judge import JudgeVerdict
+from tunix_ml.contracts.training import RunIdentity
+from tunix_ml.datasets.evaluation_set import load_evaluation_set
+from tunix_ml.evaluation.judges.predictions import read_judgements
+from tunix_ml.evaluation.report import Evaluation, predictions_slot, publish_scores, read_predictions
+from tunix_ml.evaluation.score import JudgedScore, PredictionMismatch, score_verdicts
+from tunix_ml.store import Slot, Snapshot, Store
+
+JUDGED = "judged_correct"
+
+
+def evaluate_judgements(store: Store, slot: Slot, *, digest: str | None = None) -> Snapshot:
+    """Publish the report of what a judge said about a run's predictions.
+
+    Raises:
+        NotPublished: the verdicts, or the predictions they are about, are not.
+        PredictionMismatch: the verdicts are about other items than those predicted.
+    """
+    judgements = read_judgements(slot, digest=digest)
+    meta, run = judgements.meta, store.run(slot.key)
+    identity = RunIdentity.read(run.path / "config.json")
+    predictions = read_predictions(predictions_slot(run, meta.evaluation_set), digest=meta.predictions_digest)
+    source = predictions.meta.source_digest
+    asked = load_evaluation_set(store, meta.evaluation_set, digest=source).first(predictions.meta.num_items)
+    _refuse_others(judgements.rows, asked.items, meta.num_samples)
+    scores = score_verdicts(
+        asked.items,
+        {(row.item_id, row.sample_index): _score(row) for row in judgements.rows},
+        texts={(row.item_id, row.sample_index): row.text for row in predictions.rows},
+        metric=JUDGED,
+        num_samples=meta.num_samples,
+    )
+    evaluation = Evaluation(
+        run=run,
+        dataset_version=identity.dataset_version,
+        recipe=identity.train.recipe,
+        asked=asked,
+        inputs={
+            "dataset": identity.dataset_digest,
+            "evaluation_set": source,
+            "judge": meta.judge_digest,
+            "judgements": judgements.snapshot.digest,
+            "model": predictions.meta.model_digest,
+            "predictions": predictions.snapshot.digest,
+        },
+        rule=None,
+        max_new_tokens=predictions.meta.decoding.max_new_tokens,
+        num_samples=meta.num_samples,
+        scorer=f"judge:{meta.judge}",
+        primary_metric=JUDGED,
+    )
+    return publish_scores(evaluation, scores, None)
+
+
+def _score(row: JudgeVerdict) -> JudgedScore:
+    return JudgedScore(row.score, row.verdict or row.detail or row.status)
+
+
+def _refuse_others(rows: list[JudgeVerdict], items: tuple[EvaluationItem, ...], num_samples: int) -> None:
+    wanted: set[Any] = {(item.item_id, index) for item in items for index in range(num_samples)}
+    others = sorted({(row.item_id, row.sample_index) for row in rows} - wanted)
+    if others:
+        raise PredictionMismatch(
+            f"there are verdicts about {others[:3]} and {len(others)} samples in all that were not predicted"
+        )

@@ -1,0 +1,1 @@
+"""Statistics: means and differences with what is needed to believe them."""
