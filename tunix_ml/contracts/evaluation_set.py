@@ -95,6 +95,9 @@ class EvaluationSetRecipe(Artifact):
     answer_type: AnswerType | None = Field(
         None, description="type of every answer, only for `mapped`; null: number where it reads as one"
     )
+    where: dict[str, str] = Field(
+        default={}, description="only for `mapped`: only records whose field, by dotted path, has this value"
+    )
 
     @model_validator(mode="after")
     def _mapping_iff_mapped(self) -> Self:
@@ -102,6 +105,8 @@ class EvaluationSetRecipe(Artifact):
             raise ValueError("`mapping` is needed for format `mapped` and allowed for no other")
         if self.answer_type is not None and self.mapping is None:
             raise ValueError("`answer_type` is for format `mapped`: items declare their own")
+        if self.where and self.mapping is None:
+            raise ValueError("`where` is for format `mapped`: every line of format `items` is one")
         return self
 
 

@@ -17,9 +17,9 @@ from tunix_ml.contracts.evaluation_set import (
 )
 from tunix_ml.contracts.trace import TRACE_ID_LENGTH
 from tunix_ml.traces.answers import parse_number
-from tunix_ml.traces.decode import LineError, decode_record
-from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine, read_lines
-from tunix_ml.traces.mapping import Record, found_value, steps_of, text_of
+from tunix_ml.traces.decode import LineError
+from tunix_ml.traces.mapping import Record, found_value, is_meant, steps_of, text_of
+from tunix_ml.traces.records import read_records
 
 _MOST_NAMED = 20
 _MOST_CHARACTERS = 600
@@ -34,24 +34,28 @@ class EvaluationSetRefused(TunixError):
 def read_items(path: Path, recipe: EvaluationSetRecipe) -> list[EvaluationItem]:
     """Return the items of a file, plain or gzip, by id; blank lines are none.
 
+    Foreign records that give one item several times, as a log of many systems does, are that one item.
+
     Raises:
         EvaluationSetRefused: a line is no item; all problems are counted, and the first ones named.
         SourceError: the file cannot be read to its end.
     """
     items: list[EvaluationItem] = []
     problems: list[str] = []
-    first_lines: dict[str, int] = {}
-    for line in read_lines(path):
-        if isinstance(line, Line) and not line.content.strip():
-            continue
+    firsts: dict[str, tuple[str, EvaluationItem]] = {}
+    for _, place, record in read_records(path):
         try:
-            item = _item(line, recipe)
+            item = _item(record, recipe)
         except LineError as error:
-            problems.append(f"line {line.number}: {error.message:.{_MOST_CHARACTERS}}")
+            problems.append(f"{place}: {error.message:.{_MOST_CHARACTERS}}")
             continue
-        first = first_lines.setdefault(item.item_id, line.number)
-        found = [*item_problems(item), *_repeated(item, first, line.number)]
-        problems += [f"line {line.number}: {problem}" for problem in found]
+        if item is None:
+            continue
+        first, same = firsts.setdefault(item.item_id, (place, item))
+        if recipe.mapping is not None and first != place and same == item:
+            continue
+        found = [*item_problems(item), *_repeated(item, first, place)]
+        problems += [f"{place}: {problem}" for problem in found]
         items.append(item)
     if problems:
         raise EvaluationSetRefused(f"{path} has {len(problems)} problems:\n{_named(problems, path.name)}")
@@ -70,11 +74,12 @@ def answer_type_of(final_answer: str) -> AnswerType:
     return "text" if parse_number(final_answer) is None else "number"
 
 
-def _item(line: Line | LongLine, recipe: EvaluationSetRecipe) -> EvaluationItem:
-    if isinstance(line, LongLine):
-        message = f"the line has {line.num_bytes} bytes, expected at most {MAX_LINE_BYTES}"
-        raise LineError("line_too_long", message)
-    record = decode_record(line.content, is_terminated=line.is_terminated)
+def _item(record: Record | LineError, recipe: EvaluationSetRecipe) -> EvaluationItem | None:
+    """Return the item of a record, None for one that the recipe passes over."""
+    if isinstance(record, LineError):
+        raise record
+    if not is_meant(record, recipe.where):
+        return None
     raw = record if recipe.mapping is None else _mapped(record, recipe.mapping, recipe.answer_type)
     try:
         item = msgspec.convert(raw, EvaluationItem)
@@ -100,9 +105,9 @@ def _mapped(record: Record, mapping: ItemMapping, answer_type: AnswerType | None
 _TEXTS = ("item_id", "prompt", "final_answer", "unit", "section", "category", "difficulty", "cluster")
 
 
-def _repeated(item: EvaluationItem, first: int, number: int) -> Iterator[str]:
-    if first != number:
-        yield f"item_id is {item.item_id!r}, as on line {first}, expected one of its own"
+def _repeated(item: EvaluationItem, first: str, place: str) -> Iterator[str]:
+    if first != place:
+        yield f"item_id is {item.item_id!r}, as on {first}, expected one of its own"
 
 
 def _blank_fields(item: EvaluationItem) -> Iterator[str]:

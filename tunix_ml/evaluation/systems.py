@@ -1,6 +1,5 @@
 """Predictions made elsewhere: read by a recipe, kept as a run of their own, and scored as our own are."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import file_sha256, record_digest
 from tunix_ml.contracts.evaluation import ItemScore
 from tunix_ml.contracts.prediction import ForeignPrediction
+from tunix_ml.contracts.recipe import FieldMapping
 from tunix_ml.contracts.system import SystemIdentity, SystemMapping, SystemsRecipe
 from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
 from tunix_ml.durable import make_directory, write_atomically
@@ -21,10 +21,11 @@ from tunix_ml.evaluation.score import JudgedScore, score_verdicts, scorer_digest
 from tunix_ml.evaluation.system_catalog import SystemsEntry, load_systems, systems_recipes
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
-from tunix_ml.traces.decode import LineError, decode_record
-from tunix_ml.traces.lines import LongLine, SourceError, read_lines
-from tunix_ml.traces.mapping import Record, look_up, text_of
+from tunix_ml.traces.decode import LineError
+from tunix_ml.traces.lines import SourceError
+from tunix_ml.traces.mapping import Record, is_meant, look_up, spelled, text_of
 from tunix_ml.traces.prompts import normalise_prompt
+from tunix_ml.traces.records import read_records
 from tunix_ml.traces.sources import VariableNotSet, expand
 
 IDENTITY_FILE = "system.json"
@@ -115,24 +116,19 @@ def _read(path: Path, recipe: SystemsRecipe, asked: EvaluationSet) -> dict[str, 
     item_ids = _item_ids(recipe, asked)
     found: dict[str, list[Answer]] = {name: [] for name in recipe.systems}
     problems: list[str] = []
-    for line in read_lines(path):
+    for _, place, record in read_records(path):
         try:
-            record = _record(line)
+            if isinstance(record, LineError):
+                raise record
             for name, system in recipe.systems.items():
-                if _belongs(record, system):
+                if is_meant(record, system.where):
                     found[name].append(_answer(record, recipe, system, item_ids))
         except LineError as error:
-            problems.append(f"line {line.number}: {error.message}")
+            problems.append(f"{place}: {error.message}")
     if problems:
         more = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
         raise ContractError(f"{path}: {'; '.join(problems[:_MOST_NAMED])}{more}")
     return found
-
-
-def _record(line: Any) -> Record:
-    if isinstance(line, LongLine):
-        raise LineError("line_too_long", f"has {line.num_bytes} bytes")
-    return decode_record(line.content, is_terminated=line.is_terminated)
 
 
 def _item_ids(recipe: SystemsRecipe, asked: EvaluationSet) -> dict[str, str]:
@@ -145,14 +141,17 @@ def _item_ids(recipe: SystemsRecipe, asked: EvaluationSet) -> dict[str, str]:
     return {question: ids[0] for question, ids in found.items() if len(ids) == 1}
 
 
-def _belongs(record: Record, system: SystemMapping) -> bool:
-    return all(_spelled(look_up(record, path)) == value for path, value in system.where.items())
-
-
 def _answer(record: Record, recipe: SystemsRecipe, system: SystemMapping, item_ids: dict[str, str]) -> Answer:
-    text = None if system.text is None else text_of(record, system.text, name="text")
+    text = None if system.text is None else _text(record, system.text)
     verdict = None if system.verdict is None else _verdict(look_up(record, system.verdict), recipe)
     return Answer(_item_id(record, recipe, item_ids), text, verdict)
+
+
+def _text(record: Record, mapping: FieldMapping) -> str:
+    """Return what a system wrote; null is a text without anything in it."""
+    if mapping.field is not None and look_up(record, mapping.field) is None:
+        return ""
+    return text_of(record, mapping, name="text")
 
 
 def _item_id(record: Record, recipe: SystemsRecipe, item_ids: dict[str, str]) -> str:
@@ -169,16 +168,12 @@ def _item_id(record: Record, recipe: SystemsRecipe, item_ids: dict[str, str]) ->
 
 def _verdict(value: Any, recipe: SystemsRecipe) -> JudgedScore:
     """Return the score that a verdict stands for; one that stands for none is the judge's fault."""
-    spelled = _spelled(value)
-    if spelled in recipe.verdicts:
-        return JudgedScore(recipe.verdicts[spelled], spelled)
+    label = spelled(value)
+    if label in recipe.verdicts:
+        return JudgedScore(recipe.verdicts[label], label)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
-        return JudgedScore(float(value), spelled)
-    return JudgedScore(None, spelled)
-
-
-def _spelled(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return JudgedScore(float(value), label)
+    return JudgedScore(None, label)
 
 
 def _claim_run(store: Store, entry: SystemsEntry, system: str, *, source_sha256: str) -> RunDirectory:

@@ -1,6 +1,8 @@
 """Decoded records to traces: raw traces and our own exports here, foreign records through a recipe."""
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -97,16 +99,30 @@ def _step(item: Any, mapping: StepsMapping, *, index: int) -> Record:
 
 def _extract(value: Any, mapping: FieldMapping, *, name: str) -> str:
     origin = f"{name} from {mapping.field!r}" if mapping.field is not None else name
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = json.dumps(value)
     if not isinstance(value, str):
-        raise LineError("mapping", f"{origin} is {value!r:.80}, expected a text or an integer")
+        raise LineError("mapping", f"{origin} is {value!r:.80}, expected a text or a number")
     if mapping.pattern is not None:
         match = re.search(mapping.pattern, value)
         if match is None or match[1] is None:
             raise LineError("mapping", f"{origin} is {value!r:.80}, without a match of {mapping.pattern!r}")
         value = match[1]
     return value if mapping.remove is None else re.sub(mapping.remove, "", value)
+
+
+def is_meant(record: Record, where: Mapping[str, str]) -> bool:
+    """Say whether each of these fields, by dotted path, has its value; what is no text counts as JSON has it.
+
+    Raises:
+        LineError: `mapping` if the record lacks one of the fields.
+    """
+    return all(spelled(look_up(record, path)) == value for path, value in where.items())
+
+
+def spelled(value: Any) -> str:
+    """Return a text as it is, and any other value as JSON has it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def look_up(record: Any, path: str) -> Any:

@@ -210,9 +210,26 @@ def test_a_foreign_record_without_an_id_is_named_by_question_and_answer(read: Re
     assert {len(first.item_id), len(second.item_id)} == {32}
     assert again.item_id in {first.item_id, second.item_id}
     assert first.answer_type == "text"
-    assert "expected one of its own" in complaint(
-        read, records[0], records[0], format="mapped", mapping=mapping
+
+
+def test_a_log_of_several_systems_gives_each_item_once(read: Read) -> None:
+    mapping = {"prompt": {"field": "q"}, "final_answer": {"field": "a"}}
+    records = [{"q": "Who?", "a": "I", "by": by} for by in ("one", "two")]
+    other = {"item_id": {"field": "q"}, **mapping}
+
+    assert len(read(*records, format="mapped", mapping=mapping)) == 1
+    assert "item_id is 'Who?', as on line 1, expected one of its own" in complaint(
+        read, records[0], {**records[0], "a": "you"}, format="mapped", mapping=other
     )
+
+
+def test_a_recipe_may_mean_only_some_records(read: Read) -> None:
+    mapping = {"prompt": {"field": "q"}, "final_answer": {"field": "a"}}
+    records = [{"q": f"Who {number}?", "a": "I", "part": part} for number, part in enumerate("xyx")]
+
+    items = read(*records, format="mapped", mapping=mapping, where={"part": "x"})
+
+    assert sorted(item.prompt for item in items) == ["Who 0?", "Who 2?"]
 
 
 def test_foreign_choices_are_mapped_by_their_labels(read: Read) -> None:

@@ -129,6 +129,21 @@ def test_records_may_name_the_item_and_be_of_several_systems(store: Store, write
     assert {report.recipe: report.primary_score for report in found} == {"a": 1, "b": 1 / 3}
 
 
+def test_a_null_is_a_text_without_an_answer(store: Store, write: Write) -> None:
+    records = [*answers("#### 5", "#### 6"), {"question": "What is 3 - 2?", "text": None}]
+
+    report = report_of(bring(store, write(records)))
+
+    assert (report.primary_score, report.status_counts) == (2 / 3, {"scored": 2, "unparsable": 1})
+
+
+def test_a_file_may_be_one_array(store: Store, write: Write, tmp_path: Path) -> None:
+    entry = write([], path="answers.json")
+    (tmp_path / "answers.json").write_text(json.dumps(answers("#### 5", "#### 6", "#### 1"), indent=1))
+
+    assert report_of(bring(store, entry)).primary_score == 1
+
+
 def test_a_log_of_a_judge_gives_its_share_and_does_not_rank(store: Store, write: Write) -> None:
     records = verdicts_on(True, 0.5, "no")
     verdicts = {"true": 1.0, "no": 0.0}
@@ -169,7 +184,7 @@ def test_the_same_file_is_the_same_run_and_another_one_another(store: Store, wri
         ([{"question": "What is 9 + 9?", "text": ""}], "line 1: 'What is 9 .* is no one item of sums-v1"),
         ([{"text": ""}], "line 1: field 'question' has no 'question'"),
         (
-            [*answers("#### 5"), {"question": "What is 2 * 3?", "text": 1.5}],
+            [*answers("#### 5"), {"question": "What is 2 * 3?", "text": [1.5]}],
             "line 2: text from 'text' is",
         ),
         ([[1]], "line 1: the line holds"),

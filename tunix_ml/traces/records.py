@@ -1,0 +1,64 @@
+"""The records of a small foreign file: lines of JSONL, plain or gzip, or one JSON array in a `.json` file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tunix_ml.traces.decode import LineError, decode_record
+from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine, SourceError, read_lines
+
+_MAX_ARRAY_BYTES = 1 << 30
+
+
+class Numbered(NamedTuple):
+    """One record, or why it is none, and where it stands: `line 3`, or `record 3` of an array."""
+
+    number: int
+    place: str
+    record: dict[str, Any] | LineError
+
+
+def read_records(path: Path) -> Iterator[Numbered]:
+    """Yield the records of a file, in order; blank lines are none.
+
+    Raises:
+        SourceError: the file cannot be read to its end, or a `.json` file holds no array.
+    """
+    if path.suffix == ".json":
+        for number, value in enumerate(_array(path), start=1):
+            yield Numbered(number, f"record {number}", _decoded(msgspec.json.encode(value)))
+        return
+    for line in read_lines(path):
+        if isinstance(line, Line) and not line.content.strip():
+            continue
+        yield Numbered(line.number, f"line {line.number}", _of_line(line))
+
+
+def _of_line(line: Line | LongLine) -> dict[str, Any] | LineError:
+    if isinstance(line, LongLine):
+        message = f"the line has {line.num_bytes} bytes, expected at most {MAX_LINE_BYTES}"
+        return LineError("line_too_long", message)
+    return _decoded(line.content, is_terminated=line.is_terminated)
+
+
+def _decoded(content: bytes, *, is_terminated: bool = True) -> dict[str, Any] | LineError:
+    try:
+        return decode_record(content, is_terminated=is_terminated)
+    except LineError as error:
+        return error
+
+
+def _array(path: Path) -> list[Any]:
+    try:
+        num_bytes = path.stat().st_size
+        if num_bytes > _MAX_ARRAY_BYTES:
+            raise SourceError(
+                f"{path} has {num_bytes} bytes, expected at most {_MAX_ARRAY_BYTES}: make it JSONL"
+            )
+        return msgspec.json.decode(path.read_bytes(), type=list[Any])
+    except (OSError, RecursionError, msgspec.MsgspecError, ValueError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(f"{path} is no JSON array of records: {error}") from error
