@@ -19,7 +19,7 @@ check: ## Lint, format, types, import layers, lock file
 	uv lock --check
 
 test: ## Run all tests
-	uv run pytest -q
+	uv run pytest -q -n auto
 
 dev: $(DEV_HOME)/dagster.yaml ## Open the Dagster UI on http://127.0.0.1:3000
 	DAGSTER_HOME=$(DEV_HOME) uv run dagster dev -w workspace.yaml --host 127.0.0.1 --port 3000

@@ -120,7 +120,7 @@ def test_every_command_of_the_readme_selects_something_that_exists() -> None:
 
 
 def test_the_test_command_is_the_same_everywhere() -> None:
-    command = "uv run pytest -q"
+    command = "uv run pytest -q -n auto"
 
     assert command.split() in list(commands(ROOT / "README.md"))
     for name in ("Makefile", ".ci/run"):

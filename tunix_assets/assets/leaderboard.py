@@ -11,13 +11,13 @@ from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.store import StoreError
 
 _SUMMARY = """
-    SELECT coalesce(rank::VARCHAR, '-'), coalesce(tie_group::VARCHAR, '-'), evaluation_set, model, recipe,
+    SELECT coalesce(rank::VARCHAR, '-'), coalesce(tie_group::VARCHAR, '-'), evaluation_set, recipe,
            coalesce(format('{:.3f}', primary_score), '-'),
-           coalesce(format('{:.3f} to {:.3f}', ci95_low, ci95_high), '-'), n_items,
+           coalesce(format('{:.3f}\u00a0to\u00a0{:.3f}', ci95_low, ci95_high), '-'), n_items,
            status || if(reason = '', '', ': ' || reason)
     FROM leaderboard
 """
-_COLUMNS = ["rank", "ties", "asked", "model", "recipe", "score", "95 % interval", "n", "status"]
+_COLUMNS = ["rank", "ties", "asked", "recipe", "score", "95 % interval", "n", "status"]
 
 
 @dg.asset(
