@@ -6,9 +6,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from asset_checks.outcome import Check, Outcome, Subject, all_hold
-from tunix_ml.registry.leaderboard import Row, read_leaderboard
+from tunix_ml.registry.leaderboard import KEY, LEADERBOARD, Row, read_leaderboard
 from tunix_ml.registry.pages import links
-from tunix_ml.registry.pages.publish import KEY, LEADERBOARD
 from tunix_ml.registry.pages.references import Page, css_references, is_internal, path_of, read_page
 from tunix_ml.registry.pages.render import POLICY
 from tunix_ml.store import Snapshot

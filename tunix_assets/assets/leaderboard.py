@@ -46,12 +46,15 @@ def leaderboard(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
         rows = connection.execute(_SUMMARY).fetchall()
     for row in rows:
         context.log.info("  ".join(map(str, row)))
+    page = snapshot.path / "README.md"
+    context.log.info(f"leaderboard: {page} (the asset results_site makes pages of it)")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(snapshot.digest),
         metadata={
             "rows": len(rows),
             "ranked": sum(row[0] != "-" for row in rows),
             "leaderboard": inline_table(_COLUMNS, rows),
+            "page": dg.MetadataValue.path(page),
             "content_digest": snapshot.digest,
             "path": dg.MetadataValue.path(snapshot.path),
         },

@@ -6,8 +6,8 @@ from asset_checks.catalog import blocking_checks
 from tunix_assets.inputs import clear_failures
 from tunix_assets.resources import StoreResource
 from tunix_ml.provenance import source_digest
+from tunix_ml.registry.leaderboard import LEADERBOARD
 from tunix_ml.registry.pages import links
-from tunix_ml.registry.pages.publish import LEADERBOARD, publish_site
 from tunix_ml.store import Snapshot
 
 
@@ -24,6 +24,8 @@ def results_site(context: dg.AssetExecutionContext, store: StoreResource) -> dg.
     comparisons of two runs; a card for every dataset version and evaluation set; and the same facts as JSON
     under stable paths. The log names the page to open. It is made anew from each leaderboard.
     """
+    from tunix_ml.registry.pages.publish import publish_site
+
     with clear_failures():
         snapshot = publish_site(store.store(), required_checks=blocking_checks(LEADERBOARD))
     page = snapshot.path / links.INDEX

@@ -19,7 +19,21 @@ from tunix_ml.registry.validity import VALID, validity
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store, StoreError
 
 Row = dict[str, Any]
+LEADERBOARD, KEY = "leaderboard", "all"
 
+_SHOWN = (
+    "Rank",
+    "Ties",
+    "Asked",
+    "Scorer",
+    "Model",
+    "Recipe",
+    "Score",
+    "95 % interval",
+    "n",
+    "Status",
+    "Run",
+)
 _SHOWN_METRICS = (
     "format_valid",
     "hit_max_new_tokens",
@@ -59,13 +73,21 @@ def publish_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Snap
     parents = {
         f"{row['run_id']}/{row['evaluation_set']}/{row['scorer']}": row["eval_digest"] for row in board.rows
     }
-    slot = store.slot("leaderboard", "all")
+    slot = store.slot(LEADERBOARD, KEY)
     with slot.publish(parents=parents, code_version=source_digest("registry")) as draft:
         write_table(LEADERBOARD_SCHEMA.table(board.rows), draft.path / "leaderboard.parquet")
         write_table(PAIRS_SCHEMA.table(board.pairs), draft.path / "pairs.parquet")
         document = json.dumps(board._asdict(), indent=2, sort_keys=True, allow_nan=False)
         (draft.path / "leaderboard.json").write_text(document + "\n", encoding="utf-8")
+        (draft.path / "README.md").write_text(render_boards(board.rows), encoding="utf-8")
     return draft.snapshot
+
+
+def render_boards(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table, in their order."""
+    lines = ["# Leaderboard", "", f"| {' | '.join(_SHOWN)} |", "|---" * len(_SHOWN) + "|"]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
+    return "\n".join(lines) + "\n"
 
 
 def read_leaderboard(snapshot: Snapshot) -> list[Row]:
@@ -122,6 +144,24 @@ def _row(store: Store, run: RunDirectory, slot: Slot, required_checks: Sequence[
         **{name: getattr(report, name) for name in _FROM_REPORT},
         **run_facts(run, report.evaluation_set)._asdict(),
     }
+
+
+def _cells(row: Row) -> list[str]:
+    score, low, high = row["primary_score"], row["ci95_low"], row["ci95_high"]
+    cells = [
+        row["rank"] or "-",
+        row["tie_group"] or "-",
+        row["evaluation_set"],
+        row["scorer"],
+        row["model"],
+        row["recipe"],
+        "-" if score is None else f"{score:.3f}",
+        "-" if low is None else f"{low:.3f} to {high:.3f}",
+        row["n_items"],
+        f"{row['status']}: {row['reason']}" if row["reason"] else row["status"],
+        row["run_id"],
+    ]
+    return [str(cell).replace("|", r"\|").replace("\n", " ") for cell in cells]
 
 
 def _mean(report: EvalReport, metric: str) -> float | None:

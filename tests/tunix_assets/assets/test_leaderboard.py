@@ -1,5 +1,6 @@
 """The asset `leaderboard`."""
 
+from pathlib import Path
 from typing import Any
 
 from tunix_ml.registry.leaderboard import read_leaderboard
@@ -18,8 +19,9 @@ def test_the_run_is_ranked_with_its_score_and_interval(pipeline: Any) -> None:
     assert row["ci95_low"] <= row["primary_score"] <= row["ci95_high"]
 
 
-def test_its_metadata_shows_the_table(pipeline: Any) -> None:
+def test_its_metadata_shows_the_table_and_leads_to_it(pipeline: Any) -> None:
     metadata = pipeline.metadata("leaderboard")
 
     assert "smoke" in str(metadata["leaderboard"])
     assert metadata["rows"] == 2
+    assert Path(str(metadata["page"])).read_text(encoding="utf-8").startswith("# Leaderboard")

@@ -19,6 +19,7 @@ from tunix_ml.registry.leaderboard import (
     publish_leaderboard,
     read_leaderboard,
     read_pairs,
+    render_boards,
 )
 from tunix_ml.store import RunDirectory, Slot, Store
 
@@ -267,6 +268,27 @@ def test_tables_and_json_say_the_same(store: Store, evaluated: Evaluated) -> Non
     assert read_leaderboard(snapshot) == board.rows
     assert json.loads(snapshot.file("leaderboard.json").read_bytes()) == board._asdict()
     assert read_pairs(snapshot) == board.pairs
+
+
+def test_the_board_can_be_read_without_any_tool(store: Store, evaluated: Evaluated) -> None:
+    run_id = evaluated(recipe="one").key
+
+    text = publish_leaderboard(store, required_checks=()).file("README.md").read_text(encoding="utf-8")
+
+    assert (
+        "| 1 | 1 | golden-v2.test | answers | 2 layers of 64 | one | 0.750 | 0.409 to 0.929 | 8 | valid |"
+        in text
+    )
+    assert run_id in text
+
+
+def test_a_row_that_is_not_ranked_says_why_and_breaks_no_table() -> None:
+    row = dict.fromkeys(LEADERBOARD_SCHEMA.names) | {"status": "invalid", "reason": "a|b\nc", "recipe": "x"}
+
+    line = render_boards([row]).splitlines()[-1]
+
+    assert "| invalid: a\\|b c |" in line
+    assert line.startswith("| - | - |")
 
 
 def test_the_board_names_the_reports_it_rests_on(store: Store, evaluated: Evaluated) -> None:

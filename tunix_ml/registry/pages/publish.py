@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from tunix_ml.audits import require_audits
 from tunix_ml.provenance import source_digest
+from tunix_ml.registry.leaderboard import KEY, LEADERBOARD
 from tunix_ml.registry.pages.boards import read_results
 from tunix_ml.registry.pages.build import Site
 from tunix_ml.registry.pages.card import MOST_QUESTIONS
 from tunix_ml.registry.pages.published_sets import published_sets
 from tunix_ml.store import Snapshot, Store
 
-ASSET, KEY = "results_site", "all"
-LEADERBOARD = "leaderboard"
+_ASSET = "results_site"
 
 
 def publish_site(store: Store, *, required_checks: Sequence[str]) -> Snapshot:
@@ -32,7 +32,7 @@ def publish_site(store: Store, *, required_checks: Sequence[str]) -> Snapshot:
     parents |= {f"dataset/{found.name}": found.digest for found in sets.datasets}
     parents |= {f"evaluation_set/{found.name}": found.digest for found in sets.evaluation_sets}
     code_version = source_digest("evaluation", "registry")
-    with store.slot(ASSET, KEY).publish(parents=parents, code_version=code_version) as draft:
+    with store.slot(_ASSET, KEY).publish(parents=parents, code_version=code_version) as draft:
         for path, data in Site(store, read_results(leaderboard, home=store.home), sets).files():
             target = draft.path / path
             target.parent.mkdir(parents=True, exist_ok=True)
