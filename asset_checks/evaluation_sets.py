@@ -15,9 +15,12 @@ from tunix_ml.datasets.contamination import trained_on
 from tunix_ml.datasets.evaluation_items import item_problems
 from tunix_ml.datasets.evaluation_publish import TABLE_FILE, count_values, items_digest, read_manifest
 from tunix_ml.datasets.evaluation_set import read_published_items
+from tunix_ml.evaluation.answers.equality import compare_answers
 from tunix_ml.evaluation.score import score_items
 from tunix_ml.exports.templates import template
 from tunix_ml.parquet import read_table
+
+_NO_ANSWER = "7919"
 
 
 def items_keep_their_contract(subject: Subject) -> Outcome:
@@ -51,7 +54,19 @@ def answers_equal_themselves(subject: Subject) -> Outcome:
         for score in scores
         if score.scores.get(PRIMARY) != 1
     ]
+    problems += _unreadable(items)
     return all_hold(problems, subject="answers", facts={"num_items": len(items)})
+
+
+def _unreadable(items: list[EvaluationItem]) -> list[str]:
+    """Return the expected formulas that the solver cannot read: equal texts are equal without it."""
+    formulas = [item for item in items if item.answer_type == "expression"]
+    verdicts = compare_answers([(item, _NO_ANSWER) for item in formulas])
+    return [
+        f"item {item.item_id}: {item.final_answer!r:.80} cannot be compared: {verdict.detail}"
+        for item, verdict in zip(formulas, verdicts, strict=True)
+        if verdict.outcome == "error"
+    ]
 
 
 def items_match_their_manifest(subject: Subject) -> Outcome:

@@ -12,13 +12,14 @@ from tunix_ml.datasets.evaluation_set import published_evaluation_sets
 from tunix_ml.evaluation.judges.calibration import published_calibrations
 from tunix_ml.evaluation.judges.predictions import published_judgements
 from tunix_ml.evaluation.report import eval_slot
-from tunix_ml.evaluation.systems import external_slots
+from tunix_ml.evaluation.systems import external_slots, recipes_slot
 from tunix_ml.store import NotPublished, RunDirectory, Slot, Store
 
 Context: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 EVALUATION_SETS = "evaluation_sets"
 EXTERNAL_SYSTEMS = "external_systems"
+RECIPES = "recipes"  # of foreign systems: which could be read
 UNPARTITIONED = "all"
 GATE_TAG = "tunix/gate"  # `error`: a regression is an error in this Dagster run, and no warning
 ONLY = ""
@@ -38,6 +39,11 @@ def _judged(run: RunDirectory) -> dict[str, Slot]:
     return {name: slot for name, slot in slots.items() if slot.pointer()}
 
 
+def _external(store: Store) -> dict[str, Slot]:
+    listed = recipes_slot(store)
+    return external_slots(store) | ({RECIPES: listed} if listed.pointer() else {})
+
+
 # Where an asset has several contents, by name: in the directory of a run, or in the store.
 # One that is named in neither has a single content, in the slot of its own name and key.
 IN_RUN: dict[str, Callable[[RunDirectory], dict[str, Slot]]] = {
@@ -48,7 +54,7 @@ IN_RUN: dict[str, Callable[[RunDirectory], dict[str, Slot]]] = {
 }
 IN_STORE: dict[str, Callable[[Store], dict[str, Slot]]] = {
     EVALUATION_SETS: published_evaluation_sets,
-    EXTERNAL_SYSTEMS: external_slots,
+    EXTERNAL_SYSTEMS: _external,
     "judge_calibration": published_calibrations,
 }
 

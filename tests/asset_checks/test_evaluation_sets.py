@@ -123,6 +123,15 @@ def test_an_answer_that_no_text_could_give_is_found(plant: Callable[..., Subject
         ({"sections": {"core": 24}}, "sections is {'core': 25}, the manifest has {'core': 24}"),
     ],
 )
+def test_a_formula_that_no_answer_can_be_compared_with_is_found(plant: Callable[..., Subject]) -> None:
+    change = change_first(answer_type="expression", final_answer="(((", unit=None, choices="{}")
+
+    outcome = evaluation_sets.answers_equal_themselves(plant(change))
+
+    assert not outcome.passed
+    assert "'(((' cannot be compared" in outcome.description
+
+
 def test_a_manifest_of_other_items_is_found(
     slot: Slot, tampered: Tamper, edit_json: Edit, changes: Row, found: str
 ) -> None:

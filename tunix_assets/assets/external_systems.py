@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from asset_checks.subject import combined_digest, content_metadata
+from asset_checks.subject import RECIPES, combined_digest, content_metadata
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.resources import StoreResource
-from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
 from tunix_ml.evaluation.report import code_version
 from tunix_ml.store import Snapshot
@@ -24,22 +23,24 @@ def external_systems(context: dg.AssetExecutionContext, store: StoreResource) ->
 
     A recipe in `data/systems/`, or in your own `recipes/systems/`, says which file holds them, to which
     evaluation set they belong and where an answer stands. Each system is a run of its own on the leaderboard.
-    A recipe is left out where the environment variable that leads to its file is not set; a broken one fails
-    the asset, after the others are brought in.
+    A recipe is left out where the environment variable that leads to its file is not set. A broken one is
+    named by a check, and keeps no other system from being ranked.
     """
-    from tunix_ml.evaluation.systems import bring_in_all
+    from tunix_ml.evaluation.systems import bring_in_all, recipes_slot
 
     with clear_failures():
         found = bring_in_all(store.store(), report=context.log.info)
-        if found.refused:
-            raise ContractError("\n".join(f"{name}: {why}" for name, why in found.refused.items()))
+        for name, why in found.refused.items():
+            context.log.error(f"{name}: {why}")
         digests = {name: snapshot.digest for name, snapshot in found.reports.items()}
+        digests[RECIPES] = recipes_slot(store.store()).resolve().digest
         columns = ["system", "asked", "scorer", "score", "95 % interval", "n"]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(combined_digest(digests)),
             metadata={
                 "systems": inline_table(columns, [_row(snapshot) for snapshot in found.reports.values()]),
-                "reports": len(digests),
+                "reports": len(found.reports),
+                "refused": inline_table(["recipe", "why"], list(found.refused.items())),
                 "not_available": inline_table(["recipe", "why"], list(found.unavailable.items())),
                 **content_metadata(digests),
             },

@@ -11,6 +11,7 @@ from tunix_ml.evaluation.comparison.numbers import in_unit
 from tunix_ml.evaluation.comparison.publish import SUMMARY_FILE, publish_comparison, read_comparison
 from tunix_ml.evaluation.comparison.summary import verdict
 from tunix_ml.provenance import source_digest
+from tunix_ml.registry.validity import COMPLETENESS_CHECK
 
 
 class RunComparisonConfig(CompareConfig, dg.Config):
@@ -34,7 +35,9 @@ def run_comparison(
     """
     asked = CompareConfig(**{name: getattr(config, name) for name in CompareConfig.model_fields})
     with clear_failures():
-        snapshot = publish_comparison(store.store(), asked, required_checks=blocking_checks("eval_report"))
+        # Items that one of the runs has no score for are left out, and counted.
+        required = [name for name in blocking_checks("eval_report") if name != COMPLETENESS_CHECK]
+        snapshot = publish_comparison(store.store(), asked, required_checks=required)
         comparison = read_comparison(snapshot)
         context.log.info(verdict(comparison))
         return dg.MaterializeResult(

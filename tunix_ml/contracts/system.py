@@ -1,7 +1,8 @@
 """Predictions made elsewhere: how the file of a foreign system, or of a judge, is read."""
 
+import json
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -45,6 +46,16 @@ class SystemMapping(Artifact):
         default={}, description="only records whose field, by dotted path, has this value"
     )
 
+    @field_validator("where", mode="before")
+    @classmethod
+    def _values(cls, value: Any) -> Any:
+        """Return the values as JSON has them: YAML reads some of them as numbers or booleans."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            path: wanted if isinstance(wanted, str) else json.dumps(wanted) for path, wanted in value.items()
+        }
+
     @model_validator(mode="after")
     def _something(self) -> Self:
         if self.text is None and self.verdict is None:
@@ -71,6 +82,17 @@ class SystemsRecipe(Artifact):
         description="score of each verdict as JSON has it; numbers in 0..1 stand for themselves",
     )
     systems: dict[SystemName, SystemMapping] = Field(min_length=1)
+
+    @field_validator("verdicts", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        """Return the words as texts; YAML reads some of them as numbers, and yes and no as booleans."""
+        if not isinstance(value, dict):
+            return value
+        for word in value:
+            if isinstance(word, bool):
+                raise ValueError("a verdict is a YAML boolean: put words such as 'yes' in quotes")
+        return {str(word): score for word, score in value.items()}
 
     @field_validator("verdicts")
     @classmethod

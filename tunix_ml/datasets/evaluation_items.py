@@ -16,7 +16,7 @@ from tunix_ml.contracts.evaluation_set import (
     ItemMapping,
 )
 from tunix_ml.contracts.trace import TRACE_ID_LENGTH
-from tunix_ml.traces.answers import parse_number
+from tunix_ml.traces.answers import normalise_text, parse_number
 from tunix_ml.traces.decode import LineError
 from tunix_ml.traces.mapping import Record, found_value, is_meant, steps_of, text_of
 from tunix_ml.traces.records import read_records
@@ -98,6 +98,9 @@ def _mapped(record: Record, mapping: ItemMapping, answer_type: AnswerType | None
     }
     if mapping.steps is not None:
         item["steps"] = [step["content"] for step in steps_of(record, mapping.steps)]
+    if answer_type == "boolean":
+        answer = item["final_answer"].strip().casefold()
+        item["final_answer"] = {"yes": "true", "no": "false"}.get(answer, answer)
     digest = record_digest([item["prompt"], item["final_answer"]])[:TRACE_ID_LENGTH]
     return {"item_id": digest, "answer_type": answer_type or answer_type_of(item["final_answer"]), **item}
 
@@ -139,6 +142,10 @@ def _answer_problems(item: EvaluationItem) -> Iterator[str]:
 def _misplaced_fields(item: EvaluationItem) -> Iterator[str]:
     if item.answer_type == "choice" and len(item.choices) < 2:
         yield f"choices has {len(item.choices)} entries, expected at least 2"
+    if len({label.casefold() for label in item.choices}) < len(item.choices):
+        yield f"choices has labels {sorted(item.choices)!r:.80}, expected ones that differ in more than case"
+    if len({normalise_text(text) for text in item.choices.values()}) < len(item.choices):
+        yield "choices has two options of one text, expected each once"
     if item.choices and item.answer_type != "choice":
         yield f"choices has {len(item.choices)} entries, expected none for answer_type {item.answer_type!r}"
     if item.unit is not None and item.answer_type != "number":

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from tunix_ml.contracts.evaluation import GROUPS, UNSCORED, Group, ItemScore, MetricEstimate
 from tunix_ml.contracts.metrics import METRICS, SAMPLE_METRICS
+from tunix_ml.evaluation.answers.latex import plain
 from tunix_ml.evaluation.statistics.estimates import estimate_mean
 from tunix_ml.evaluation.statistics.samples import majority_at_k, pass_at_k
-from tunix_ml.traces.answers import parse_number
+from tunix_ml.traces.answers import normalise_text, parse_number
 
 Values = Mapping[str, float]
+_RIGHT = "\0"  # no answer is written so
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _majorities(items: Sequence[ScoredItem]) -> dict[str, float]:
     """Return whether the most frequent answer is right, of the items that have several samples."""
     return {
         item.item_id: majority_at_k(
-            [_answer_key(sample.extracted) for sample in item.samples],
+            [_vote(sample) for sample in item.samples],
             [sample.scores.get("answer_correctness") == 1 for sample in item.samples],
         )
         for item in items
@@ -109,10 +111,15 @@ def _majorities(items: Sequence[ScoredItem]) -> dict[str, float]:
     }
 
 
-def _answer_key(answer: str | None) -> str | None:
-    """Return one spelling for all spellings of a number."""
-    number = parse_number(answer) if answer is not None else None
-    return answer if number is None else f"{number[0]}{number[1]}"
+def _vote(sample: ItemScore) -> str | None:
+    """Return what a sample votes for: all right answers are one, as are all spellings of a wrong one."""
+    if sample.scores.get("answer_correctness") == 1:
+        return _RIGHT
+    answer = sample.extracted
+    if answer is None:
+        return None
+    number = parse_number(answer)
+    return normalise_text(plain(answer)) if number is None else f"{number[0]}{number[1]}"
 
 
 def _parts(items: Sequence[ScoredItem], group: Group, metric: str) -> dict[str, MetricEstimate]:

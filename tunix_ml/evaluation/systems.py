@@ -1,6 +1,6 @@
 """Predictions made elsewhere: read by a recipe, kept as a run of their own, and scored as our own are."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tunix_ml.contracts.base import ContractError, TunixError
-from tunix_ml.contracts.canonical import file_sha256, record_digest
+from tunix_ml.contracts.canonical import canonical_json, file_sha256, record_digest
 from tunix_ml.contracts.evaluation import ItemScore
 from tunix_ml.contracts.prediction import ForeignPrediction
 from tunix_ml.contracts.recipe import FieldMapping
@@ -29,6 +29,7 @@ from tunix_ml.traces.records import read_records
 from tunix_ml.traces.sources import VariableNotSet, expand
 
 IDENTITY_FILE = "system.json"
+RECIPES_FILE = "recipes.json"
 _MOST_NAMED = 10
 
 
@@ -68,7 +69,33 @@ def bring_in_all(store: Store, *, report: Callable[[str], None]) -> BroughtIn:
             found.unavailable[path.stem] = str(error)
         except TunixError as error:
             found.refused[path.stem] = str(error)
+    with recipes_slot(store).publish(code_version=source_digest("evaluation/systems")) as draft:
+        listed = {"unavailable": found.unavailable, "refused": found.refused}
+        (draft.path / RECIPES_FILE).write_bytes(canonical_json(listed) + b"\n")
     return found
+
+
+def recipes_slot(store: Store) -> Slot:
+    """Return where it stands which recipes could not be read at the last time, and why."""
+    return store.slot("external_systems", "all")
+
+
+def superseded(store: Store, run: RunDirectory) -> str | None:
+    """Return why a foreign system's run is no longer what its recipe says, None if it is.
+
+    The recipe of the catalog may be gone, or have brought in another run since, from other bytes or by
+    another rule.
+    """
+    identity = SystemIdentity.read(run.path / IDENTITY_FILE)
+    if identity.recipe not in {path.stem for path in systems_recipes(store.home)}:
+        return "recipe"
+    current = _current_slot(store, identity.recipe, identity.system).pointer()
+    is_current = current is not None and current.content_digest == identity.digest()
+    return None if is_current else "recipe or source file"
+
+
+def _current_slot(store: Store, recipe: str, system: str) -> Slot:
+    return store.slot("external_runs", f"{recipe}.{system}")
 
 
 def external_slots(store: Store) -> dict[str, Slot]:
@@ -125,10 +152,29 @@ def _read(path: Path, recipe: SystemsRecipe, asked: EvaluationSet) -> dict[str, 
                     found[name].append(_answer(record, recipe, system, item_ids))
         except LineError as error:
             problems.append(f"{place}: {error.message}")
+    problems += [] if problems else _uneven(found, recipe)
     if problems:
         more = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
         raise ContractError(f"{path}: {'; '.join(problems[:_MOST_NAMED])}{more}")
     return found
+
+
+def _uneven(found: dict[str, list[Answer]], recipe: SystemsRecipe) -> list[str]:
+    """Return what is wrong with the records of whole systems: there is none, or some items have more."""
+    problems = []
+    for name, answers in found.items():
+        counts = Counter(answer.item_id for answer in answers)
+        most = max(counts.values(), default=0)
+        if not answers:
+            where = recipe.systems[name].where
+            problems.append(f"system {name!r} has no record" + (f" where {where}" if where else ""))
+        elif min(counts.values()) < most:
+            repeated = sorted(item_id for item_id, count in counts.items() if count == most)[:3]
+            problems.append(
+                f"system {name!r} has {most} records of items such as {repeated} and"
+                f" {min(counts.values())} of others, expected as many samples of each"
+            )
+    return problems
 
 
 def _item_ids(recipe: SystemsRecipe, asked: EvaluationSet) -> dict[str, str]:
@@ -194,6 +240,8 @@ def _claim_run(store: Store, entry: SystemsEntry, system: str, *, source_sha256:
     run = store.run(identity.run_id())
     make_directory(run.path)
     write_atomically(run.path / IDENTITY_FILE, identity.to_json())
+    with _current_slot(store, entry.name, system).publish(content_digest=identity.digest()) as draft:
+        (draft.path / IDENTITY_FILE).write_bytes(identity.to_json())
     return run
 
 

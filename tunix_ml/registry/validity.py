@@ -12,11 +12,12 @@ from tunix_ml.evaluation.judges.calibration import ranking_problem
 from tunix_ml.evaluation.judges.predictions import judgements_name, judgements_slot
 from tunix_ml.evaluation.report import ANSWERS, predictions_slot
 from tunix_ml.evaluation.score import scorer_digests
-from tunix_ml.evaluation.systems import answers_slot
+from tunix_ml.evaluation.systems import IDENTITY_FILE, answers_slot, superseded
 from tunix_ml.exports.templates import digest_of
 from tunix_ml.store import RunDirectory, Slot, Store
 
 VALID: RowStatus = "valid"
+COMPLETENESS_CHECK = "every_item_is_scored"  # a report that says itself that items lack a score is no lie
 
 
 class Validity(NamedTuple):
@@ -30,7 +31,8 @@ def validity(
     store: Store, run: RunDirectory, slot: Slot, report: EvalReport, *, required_checks: Sequence[str]
 ) -> Validity:
     """Return whether a published report can be ranked: sound, complete, and made from what is current."""
-    problems = slot.resolve().verify() + _failed_checks(slot, required_checks)
+    checks = [name for name in required_checks if report.coverage == 1 or name != COMPLETENESS_CHECK]
+    problems = slot.resolve().verify() + _failed_checks(slot, checks)
     if report.scorer != ANSWERS:
         name, digest = report.scorer.removeprefix("judge:"), report.inputs.get("judge", "unknown")
         problems += filter(None, [ranking_problem(store, name, judge_digest=digest)])
@@ -63,6 +65,8 @@ def _changes(rests: _Rests) -> Iterator[str]:
     for name, digest in sorted(report.inputs.items()):
         if name in _CURRENT and _CURRENT[name](rests) != digest:
             yield name.replace("_", " ")
+    if (rests.run.path / IDENTITY_FILE).exists() and (changed := superseded(rests.store, rests.run)):
+        yield changed
     now = scorer_digests() if report.scorer == ANSWERS else {}
     for metric, digest in sorted(report.scorers.items()):
         if now.get(metric) != digest:

@@ -12,7 +12,7 @@ from tunix_ml.contracts.base import ContractError
 MAX_LINE_BYTES = 1 << 20
 _READ_BYTES = MAX_LINE_BYTES + len(b"\r\n")
 _LONG_START_BYTES = 1_024
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class SourceError(ContractError):
@@ -72,8 +72,8 @@ def _split(stream: BinaryIO) -> Iterator[Line | LongLine]:
     while chunk := stream.readline(_READ_BYTES):
         number += 1
         end = offset + len(chunk)
-        if number == 1 and chunk.startswith(_BYTE_ORDER_MARK):
-            offset, chunk = len(_BYTE_ORDER_MARK), chunk.removeprefix(_BYTE_ORDER_MARK)
+        if number == 1 and chunk.startswith(BYTE_ORDER_MARK):
+            offset, chunk = len(BYTE_ORDER_MARK), chunk.removeprefix(BYTE_ORDER_MARK)
         content = _without_line_end(chunk)
         if len(content) <= MAX_LINE_BYTES:
             yield Line(number, offset, content, chunk.endswith(b"\n"))

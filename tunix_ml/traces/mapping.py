@@ -99,7 +99,7 @@ def _step(item: Any, mapping: StepsMapping, *, index: int) -> Record:
 
 def _extract(value: Any, mapping: FieldMapping, *, name: str) -> str:
     origin = f"{name} from {mapping.field!r}" if mapping.field is not None else name
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, bool | int | float):
         value = json.dumps(value)
     if not isinstance(value, str):
         raise LineError("mapping", f"{origin} is {value!r:.80}, expected a text or a number")
@@ -112,12 +112,14 @@ def _extract(value: Any, mapping: FieldMapping, *, name: str) -> str:
 
 
 def is_meant(record: Record, where: Mapping[str, str]) -> bool:
-    """Say whether each of these fields, by dotted path, has its value; what is no text counts as JSON has it.
+    """Say whether each of these fields, by dotted path, is there and has its value.
 
-    Raises:
-        LineError: `mapping` if the record lacks one of the fields.
+    What is no text counts as JSON has it.
     """
-    return all(spelled(look_up(record, path)) == value for path, value in where.items())
+    try:
+        return all(spelled(look_up(record, path)) == value for path, value in where.items())
+    except LineError:
+        return False
 
 
 def spelled(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tunix_ml.traces.decode import LineError, decode_record
-from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine, SourceError, read_lines
+from tunix_ml.traces.lines import BYTE_ORDER_MARK, MAX_LINE_BYTES, Line, LongLine, SourceError, read_lines
 
 _MAX_ARRAY_BYTES = 1 << 30
 
@@ -27,8 +27,8 @@ def read_records(path: Path) -> Iterator[Numbered]:
         SourceError: the file cannot be read to its end, or a `.json` file holds no array.
     """
     if path.suffix == ".json":
-        for number, value in enumerate(_array(path), start=1):
-            yield Numbered(number, f"record {number}", _decoded(msgspec.json.encode(value)))
+        for number, raw in enumerate(_array(path), start=1):
+            yield Numbered(number, f"record {number}", _decoded(bytes(raw)))
         return
     for line in read_lines(path):
         if isinstance(line, Line) and not line.content.strip():
@@ -50,14 +50,15 @@ def _decoded(content: bytes, *, is_terminated: bool = True) -> dict[str, Any] | 
         return error
 
 
-def _array(path: Path) -> list[Any]:
+def _array(path: Path) -> list[msgspec.Raw]:
+    """Return the elements of an array as the bytes that they are, to be decoded as strictly as lines."""
     try:
         num_bytes = path.stat().st_size
         if num_bytes > _MAX_ARRAY_BYTES:
             raise SourceError(
                 f"{path} has {num_bytes} bytes, expected at most {_MAX_ARRAY_BYTES}: make it JSONL"
             )
-        return msgspec.json.decode(path.read_bytes(), type=list[Any])
+        return msgspec.json.decode(path.read_bytes().removeprefix(BYTE_ORDER_MARK), type=list[msgspec.Raw])
     except (OSError, RecursionError, msgspec.MsgspecError, ValueError) as error:
         if isinstance(error, SourceError):
             raise

@@ -59,12 +59,16 @@ def test_a_recipe_without_its_folder_is_left_out_and_said(
     assert "gsm8k-2021" in str(event.metadata["not_available"].value)
 
 
-def test_a_broken_recipe_fails_it_by_name_after_the_others_are_brought_in(home: Path) -> None:
+def test_a_broken_recipe_is_named_and_keeps_no_other_from_being_ranked(home: Path) -> None:
     write_recipe(home)
     (home / "recipes/systems/a-broken.yaml").write_text("license: MIT")
 
-    failure = materialize().failure_data_for_node("external_systems")
+    result = materialize()
 
-    assert failure is not None
-    assert "a-broken: " in str(failure.user_failure_data)
-    assert len(Store(home).run_ids()) == 1
+    (event,) = result.asset_materializations_for_node("external_systems")
+    checks = {found.check_name: found for found in result.get_asset_check_evaluations()}
+    assert result.success
+    assert "a-broken" in str(event.metadata["refused"].value)
+    assert not checks["every_recipe_was_read"].passed
+    (row,) = collect_leaderboard(Store(home), required_checks=("scorer_self_test_passes",)).rows
+    assert row["rank"] == 1

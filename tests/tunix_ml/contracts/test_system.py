@@ -51,6 +51,7 @@ def test_a_rule_that_cannot_be_followed_is_refused(rule: dict[str, str], found: 
         ({"systems": {"one": {"verdict": "right"}}}, "`judge` is needed"),
         ({"systems": {"No name": {"text": {"field": "text"}}}}, "is not a name"),
         ({"verdicts": {"good": 10}}, "expected one in 0..1"),
+        ({"verdicts": {True: 1, False: 0}}, "put words such as 'yes' in quotes"),
         ({"sistems": {}}, "Extra inputs"),
     ],
 )
@@ -75,3 +76,13 @@ def test_a_run_made_elsewhere_is_named_by_its_system_and_its_content() -> None:
 
     assert identity.run_id().startswith("one.external.")
     assert identity.run_id() != other.run_id()
+
+
+def test_numbers_as_verdicts_and_values_are_read_as_json_has_them() -> None:
+    systems = {"one": {"verdict": "grade", "where": {"run": 1, "done": True}}}
+    recipe = SystemsRecipe.model_validate(
+        RECIPE | {"judge": "human", "verdicts": {1: 0.0, 5: 1.0}, "systems": systems}
+    )
+
+    assert recipe.verdicts == {"1": 0.0, "5": 1.0}
+    assert recipe.systems["one"].where == {"run": "1", "done": "true"}

@@ -266,3 +266,27 @@ def test_an_answer_that_declares_no_type_is_a_number_where_it_reads_as_one(
     answer: str, answer_type: str
 ) -> None:
     assert answer_type_of(answer) == answer_type
+
+
+@pytest.mark.parametrize(
+    ("choices", "found"),
+    [
+        ({"A": "a cat", "a": "a dog"}, "expected ones that differ in more than case"),
+        ({"A": "a cat", "B": "A cat."}, "two options of one text"),
+    ],
+)
+def test_options_that_cannot_be_told_apart_are_refused(
+    read: Read, choices: dict[str, str], found: str
+) -> None:
+    item = {**SUM, "answer_type": "choice", "final_answer": "A", "choices": choices}
+
+    assert found in complaint(read, item)
+
+
+def test_a_boolean_of_a_foreign_record_is_spelled_as_ours(read: Read) -> None:
+    mapping = {"prompt": {"field": "q"}, "final_answer": {"field": "a"}}
+    records = [{"q": f"Is it {number}?", "a": answer} for number, answer in enumerate([True, "No", "TRUE"])]
+
+    items = read(*records, format="mapped", mapping=mapping, answer_type="boolean")
+
+    assert sorted(item.final_answer for item in items) == ["false", "true", "true"]

@@ -103,5 +103,14 @@ def test_several_samples_vote_and_two_spellings_of_a_number_are_one_answer() -> 
     assert estimates(items)["maj_at_k"].mean == 1
 
 
+def test_right_answers_vote_together_however_they_are_written() -> None:
+    answers = [("Paris", 1.0), ("paris.", 1.0), ("PARIS", 1.0), ("London", 0.0), ("London", 0.0)]
+    items = by_item(
+        [sample("a", value, index=index, extracted=text) for index, (text, value) in enumerate(answers)]
+    )
+
+    assert estimates(items)["maj_at_k"].mean == 1
+
+
 def test_nothing_scored_has_no_mean() -> None:
     assert estimates(by_item([sample("a", None, status="missing")])) == {}

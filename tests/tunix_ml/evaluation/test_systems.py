@@ -40,6 +40,10 @@ def sums(store: Store) -> Snapshot:
 def write(tmp_path: Path, sums: Snapshot) -> Write:
     """A function that writes records to a file and returns a recipe that reads them."""
 
+    listed = sums.path.parents[3] / "recipes" / "systems" / "mine.yaml"
+    listed.parent.mkdir(parents=True)
+    listed.touch()
+
     def entry(records: Iterable[Any], **changes: Any) -> SystemsEntry:
         (tmp_path / "answers.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
         fields = {
@@ -127,6 +131,60 @@ def test_records_may_name_the_item_and_be_of_several_systems(store: Store, write
     found = [report_of([snapshot]) for snapshot in bring(store, entry)]
 
     assert {report.recipe: report.primary_score for report in found} == {"a": 1, "b": 1 / 3}
+
+
+def statuses(store: Store) -> list[tuple[str, str]]:
+    rows = collect_leaderboard(store, required_checks=("every_item_is_scored",)).rows
+    return sorted((row["status"], row["reason"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("texts", "changes"),
+    [(("#### 5", "#### 6", "#### 2"), {}), (("#### 5", "#### 6", "#### 1"), {"answer": {"kind": "whole"}})],
+    ids=["another file", "another rule"],
+)
+def test_a_run_that_its_recipe_has_replaced_is_stale(
+    store: Store, write: Write, texts: tuple[str, ...], changes: dict[str, Any]
+) -> None:
+    bring(store, write(answers("#### 5", "#### 6", "#### 1")))
+
+    bring(store, write(answers(*texts), **changes))
+
+    rows = collect_leaderboard(store, required_checks=()).rows
+    assert sorted((row["rank"] or 0, row["status"], row["reason"]) for row in rows) == [
+        (0, "stale", "changed since: recipe or source file"),
+        (1, "valid", ""),
+    ]
+
+
+def test_a_run_whose_recipe_is_gone_is_stale(store: Store, write: Write) -> None:
+    bring(store, write(answers("#### 5", "#### 6", "#### 1")))
+    (store.home / "recipes" / "systems" / "mine.yaml").unlink()
+
+    (row,) = collect_leaderboard(store, required_checks=()).rows
+
+    assert (row["status"], row["reason"]) == ("stale", "changed since: recipe")
+
+
+def test_a_run_that_lacks_answers_is_incomplete_whatever_check_says_so(store: Store, write: Write) -> None:
+    bring(store, write(answers("#### 5", "#### 6")))
+
+    assert statuses(store) == [("incomplete", "2 of 3 items have a score")]
+
+
+def test_a_system_without_a_record_is_refused(store: Store, write: Write) -> None:
+    systems = {"one": {"text": {"field": "text"}, "where": {"question": "Nobody asked"}}}
+
+    with pytest.raises(ContractError, match=r"system 'one' has no record where \{'question'"):
+        bring(store, write(answers("#### 5"), systems=systems))
+    assert store.run_ids() == []
+
+
+def test_a_record_too_many_is_named_and_empties_no_run(store: Store, write: Write) -> None:
+    records = answers("#### 5", "#### 6", "#### 1") + answers("#### 5")
+
+    with pytest.raises(ContractError, match=r"2 records of items such as \['sum 0'\] and 1 of others"):
+        bring(store, write(records))
 
 
 def test_a_null_is_a_text_without_an_answer(store: Store, write: Write) -> None:

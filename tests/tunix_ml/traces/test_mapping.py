@@ -129,10 +129,9 @@ def test_named_fields_are_kept_in_meta():
         (FOREIGN, {"prompt": {"field": "q.text"}}, "field 'q.text' has no 'text': there is 'What is 2 + 3?'"),
         (FOREIGN | {"q": ["x"]}, {"prompt": {"field": "q.3"}}, "has no '3': there is a list of 1"),
         (FOREIGN | {"q": None}, {}, "prompt from 'q' is None, expected a text or a number"),
-        (FOREIGN | {"a": True}, {}, "final_answer from 'a' is True"),
         (FOREIGN | {"a": [0.5]}, {}, "final_answer from 'a' is [0.5]"),
         (FOREIGN, {"final_answer": {"field": "a", "pattern": "#### (.*)"}}, "without a match of '#### (.*)'"),
-        (FOREIGN | {"s": [True]}, {}, "steps[0] from 's' is True"),
+        (FOREIGN | {"s": [None]}, {}, "steps[0] from 's' is None"),
         (FOREIGN | {"s": [{"text": "x"}]}, {}, "steps[0] has the keys ['text'], expected `content`"),
         (FOREIGN, {"meta": ("lvl",)}, "field 'lvl' has no 'lvl'"),
     ],
@@ -155,15 +154,15 @@ def test_a_format_reads_no_other():
     assert failure(to_trace, RAW, sft).code == "mapping"
 
 
-def test_numbers_are_taken_as_they_are_written() -> None:
-    trace = mapped(FOREIGN | {"a": 18.5, "q": 7})
+def test_numbers_and_booleans_are_taken_as_they_are_written() -> None:
+    trace = mapped(FOREIGN | {"a": True, "q": 7, "s": [18.5]})
 
-    assert (trace.final_answer, trace.prompt) == ("18.5", "7")
+    assert (trace.final_answer, trace.prompt, trace.steps[0].content) == ("true", "7", "18.5")
 
 
 @pytest.mark.parametrize(
     ("where", "is_right"),
-    [({}, True), ({"a.b": "x"}, True), ({"a.b": "x", "n": "1"}, True), ({"t": "true", "n": "2"}, False)],
+    [({}, True), ({"a.b": "x", "n": "1"}, True), ({"t": "true", "n": "2"}, False), ({"z": "x"}, False)],
 )
 def test_a_record_is_meant_if_every_field_has_its_value(where: dict[str, str], is_right: bool) -> None:
     assert is_meant({"a": {"b": "x"}, "n": 1, "t": True}, where) is is_right

@@ -50,6 +50,16 @@ def test_what_is_no_record_says_why_and_stops_no_other(
     assert message in found.record.message
 
 
+def test_an_array_is_read_as_strictly_as_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf[{"a": 1, "a": 2}, {"b": 1}]')
+
+    first, second = read_records(tmp_path / "a.json")
+
+    assert isinstance(first.record, LineError)
+    assert first.record.code == "duplicate_key"
+    assert second.record == {"b": 1}
+
+
 @pytest.mark.parametrize("text", ['{"a": 1}', "[1, ", "", "[" * 100_000])
 def test_a_json_file_that_is_no_array_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.json"

@@ -139,6 +139,7 @@ def _is_same_text(item: EvaluationItem, given: str) -> bool:
 
 
 def _expression(item: EvaluationItem, text: str) -> str:
+    text = text.strip().removesuffix(".").rstrip()
     return unwrapped(text) if item.unit is None else without_unit(plain(text), item.unit)
 
 

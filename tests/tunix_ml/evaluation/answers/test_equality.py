@@ -189,6 +189,7 @@ def test_the_solver_decides_what_is_left() -> None:
     answers = [
         (item("18"), "18"),
         (item("x + 1", "expression"), "1 + x"),
+        (item("3n + 2.", "expression"), "2 + 3n."),  # a full stop at the end belongs to neither
         (item("0.5"), r"\frac{3}{2} - 1"),
         (item(r"2\pi", "expression", unit="cm"), r"2\pi \text{ cm}"),
         (item("x", "expression"), ENDLESS),
@@ -197,8 +198,8 @@ def test_the_solver_decides_what_is_left() -> None:
 
     verdicts = compare_answers(answers, limit_s=0.5)
 
-    assert [verdict.outcome for verdict in verdicts] == ["equal"] * 4 + ["timeout", "different"]
-    assert verdicts[4].detail == "took more than 0.5 s"
+    assert [verdict.outcome for verdict in verdicts] == ["equal"] * 5 + ["timeout", "different"]
+    assert verdicts[5].detail == "took more than 0.5 s"
 
 
 def hostile_answers(path: str) -> list[str]:
