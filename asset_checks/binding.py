@@ -6,10 +6,9 @@ from typing import Protocol
 
 import dagster as dg
 
-from asset_checks.outcome import Check, Outcome, Subject, merged
+from asset_checks.outcome import Check, merged
 from asset_checks.subject import UNPARTITIONED, combined_digest, resolve_subjects
-from tunix_ml.audits import record_audit
-from tunix_ml.contracts.base import TunixError
+from asset_checks.verdict import audit
 from tunix_ml.store import NotPublished, Store, StoreError
 
 
@@ -89,7 +88,7 @@ def _evaluate(
     """Run a check on every content of its asset, and return one result for all of them."""
     store: Store = context.resources.store.store()
     subjects = resolve_subjects(context, store, check.asset, key)
-    outcome = merged({subject.evaluation_set: _audit(check, subject) for subject in subjects})
+    outcome = merged({subject.evaluation_set: audit(check, subject) for subject in subjects})
     digests = {subject.evaluation_set: subject.snapshot.digest for subject in subjects}
     return dg.AssetCheckResult(
         passed=outcome.passed,
@@ -97,27 +96,6 @@ def _evaluate(
         description=outcome.description,
         metadata={**outcome.facts, "content_digest": combined_digest(digests)},
     )
-
-
-def _audit(check: Check, subject: Subject) -> Outcome:
-    """Return what a check found, after storing its verdict about this content."""
-    outcome = _outcome(check, subject)
-    record_audit(
-        subject.slot,
-        subject.snapshot.digest,
-        check=check.name,
-        passed=outcome.passed or outcome.severity == "WARN",
-        description=outcome.description,
-    )
-    return outcome
-
-
-def _outcome(check: Check, subject: Subject) -> Outcome:
-    """Return what a check found; that it could not read its subject is a finding too."""
-    try:
-        return check.function(subject)
-    except (TunixError, OSError) as error:
-        return Outcome(False, str(error))
 
 
 def _event(check: Check, result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckEvaluation:

@@ -3,6 +3,7 @@
 from asset_checks import (
     checkpoint,
     dataset,
+    dataset_quality,
     eval_report,
     evaluation_sets,
     external_systems,
@@ -22,6 +23,7 @@ from asset_checks.outcome import Check
 
 PARTITIONED_CHECKS: tuple[Check, ...] = (
     *dataset.CHECKS,
+    *dataset_quality.CHECKS,
     *sft_export.CHECKS,
     *tokenized_examples.CHECKS,
     *checkpoint.CHECKS,

@@ -1,11 +1,15 @@
 """Facts about a dataset version."""
 
+from collections import Counter
+
 from asset_checks import expectations
 from asset_checks.outcome import Check, Outcome, Subject, all_hold
 from tunix_ml.contracts.canonical import set_digest
+from tunix_ml.contracts.manifest import Counts
 from tunix_ml.contracts.trace import SPLITS, TRACES_SCHEMA
 from tunix_ml.datasets.contamination import prompts_in_several_splits
 from tunix_ml.datasets.read import Dataset
+from tunix_ml.parquet import read_table
 
 
 def rows_keep_the_trace_contract(subject: Subject) -> Outcome:
@@ -34,29 +38,45 @@ def digest_matches_content(subject: Subject) -> Outcome:
 
 
 def counts_agree(subject: Subject) -> Outcome:
-    """Manifest, table, splits and rejects count the same: read = kept + rejected."""
+    """Manifest, tables and splits count the same: read = kept + rejected + filtered + duplicates."""
     dataset = Dataset(subject.snapshot)
-    manifest, num_rows, num_rejects = dataset.manifest, dataset.table.num_rows, dataset.rejects.num_rows
-    by_split = {split: len(dataset.split(split)) for split in SPLITS}
+    manifest, found = dataset.manifest, _count_rows(dataset)
+    by_split = Counter(dataset.table.column("split").to_pylist())
+    listed = dataset.table.column("trace_id").to_pylist() if manifest.trace_ids else []
     pairs = {
-        "trace_count": (manifest.trace_count, num_rows),
-        "trace_ids": (list(manifest.trace_ids), dataset.table.column("trace_id").to_pylist()),
-        "splits": (manifest.splits, by_split),
-        "reject_count": (manifest.reject_count, num_rejects),
-        "read_count": (manifest.read_count, num_rows + num_rejects),
+        "trace_count": (manifest.trace_count, found.kept),
+        "trace_ids": (list(manifest.trace_ids), listed),
+        "splits": (manifest.splits, {split: by_split[split] for split in SPLITS}),
+        "reject_count": (manifest.reject_count, found.rejected + found.duplicates),
+        "duplicate_count": (manifest.duplicate_count, found.duplicates),
+        "filtered_count": (manifest.filtered_count, found.filtered),
+        "read_count": (manifest.read_count, found.read),
         "sources": (sum(source.num_records for source in manifest.sources), manifest.read_count),
     }
     problems = [
-        f"{name}: manifest says {stated}, found {found}" if name != "trace_ids" else "trace_ids differ"
-        for name, (stated, found) in pairs.items()
-        if stated != found
+        f"{name}: manifest says {stated}, found {counted}" if name != "trace_ids" else "trace_ids differ"
+        for name, (stated, counted) in pairs.items()
+        if stated != counted
     ]
     facts = {
-        "num_rows": num_rows,
-        "num_rejected": num_rejects,
-        **{f"num_{k}": v for k, v in by_split.items()},
+        "num_rows": found.kept,
+        **{f"num_{name}": getattr(found, name) for name in ("rejected", "filtered", "duplicates")},
+        **{f"num_{split}": by_split[split] for split in SPLITS},
     }
-    return all_hold(problems, subject="counts", facts=facts)
+    return all_hold([*problems, *manifest.counts().problems()], subject="counts", facts=facts)
+
+
+def _count_rows(dataset: Dataset) -> Counts:
+    """Return how many rows each table of a dataset version has; all of them together were read."""
+    files = dataset.snapshot.record.files
+    codes = Counter(dataset.rejects.column("code").to_pylist())
+    filtered = _FILTERED in files and read_table(dataset.snapshot.file(_FILTERED)).num_rows
+    duplicates = codes["duplicate_trace"]
+    kept, rejected = dataset.table.num_rows, codes.total() - duplicates
+    return Counts(kept + rejected + int(filtered) + duplicates, kept, rejected, int(filtered), duplicates)
+
+
+_FILTERED = "filtered.parquet"
 
 
 def every_split_has_traces(subject: Subject) -> Outcome:
@@ -120,12 +140,34 @@ def few_records_are_rejected(subject: Subject) -> Outcome:
     return all_hold(problems, subject="rejects", facts=facts, severity="WARN")
 
 
+def no_known_contamination(subject: Subject) -> Outcome:
+    """No report on the quality of this very content has found an evaluation item in its train split.
+
+    Where no report is published there is none to heed: materialize dataset_quality to have one.
+    """
+    from tunix_ml.datasets.quality.publish import quality_of
+    from tunix_ml.datasets.quality.summary import contaminated
+
+    report = quality_of(subject.store, subject.dataset_version, dataset_digest=subject.snapshot.digest)
+    if report is None:
+        return Outcome(True, "not judged yet, see dataset_quality", {"num_sets": 0})
+    problems = [
+        f"{num_items} items of {one.evaluation_set} stand in the train split"
+        for one in report.contamination
+        if (num_items := contaminated(one))
+    ]
+    return all_hold(problems, subject="questions", facts={"num_sets": len(report.contamination)})
+
+
+NO_KNOWN_CONTAMINATION = Check("dataset", no_known_contamination)
+
 CHECKS = (
     Check("dataset", rows_keep_the_trace_contract),
     Check("dataset", digest_matches_content),
     Check("dataset", counts_agree),
     Check("dataset", every_split_has_traces),
     Check("dataset", splits_share_no_prompt),
+    NO_KNOWN_CONTAMINATION,
     Check("dataset", generated_steps_recompute),
     Check("dataset", arithmetic_claims_hold, blocking=False),
     Check("dataset", few_records_are_rejected, blocking=False),

@@ -4,6 +4,7 @@ Both sides take turns in one process and medians are compared: the ratio holds o
 """
 
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -26,7 +27,7 @@ from tunix_ml.store import Store
 from tunix_ml.traces.generators.catalog import generate
 from tunix_ml.traces.ingest import ingest
 
-NUM_TRACES, NUM_REPEATS, NUM_PUBLICATIONS = 20_000, 5, 20
+NUM_TRACES, NUM_REPEATS, NUM_PUBLICATIONS, SEQ_LEN = 20_000, 5, 20, 1_024
 VERSION = "bench-v1"
 Side = Callable[[], int]
 
@@ -38,11 +39,13 @@ def main() -> None:
     sys.stdout.write(f"{'per second':<30} {'ours':>12} {'bare':>12} {'ratio':>8}\n")
     with tempfile.TemporaryDirectory() as folder:
         for name, sides in (
-            ("traces ingested", ingest_sides(Path(folder), source)),
+            ("lines made traces", ingest_sides(Path(folder), source)),
+            ("dataset built and published", build_sides(Path(folder), source)),
             ("examples tokenized and packed", tokenize_sides(Path(folder), source)),
             ("artifacts published, 2 MiB", publish_sides(Path(folder))),
         ):
             sys.stdout.write(f"{name:<30} {compare(*sides)}\n")
+    sys.stdout.write(f"peak memory, bare sides included: {_peak_mib():,} MiB\n")
 
 
 def ingest_sides(folder: Path, source: GeneratorSource) -> tuple[Side, Side]:
@@ -61,6 +64,27 @@ def ingest_sides(folder: Path, source: GeneratorSource) -> tuple[Side, Side]:
     return ours, bare
 
 
+def build_sides(folder: Path, source: GeneratorSource) -> tuple[Side, Side]:
+    """Build a dataset version, from the file to the published tables, against decoding the file's lines."""
+    path = folder / "traces.jsonl"
+    recipe = DatasetRecipe(
+        description="For timing.", license="Apache-2.0", source=JsonlSource(kind="jsonl", path=path.name)
+    )
+    entry = CatalogEntry(VERSION, recipe, folder / f"{VERSION}.yaml")
+    decode = msgspec.json.Decoder(Trace).decode
+
+    def ours() -> int:
+        with tempfile.TemporaryDirectory(dir=folder) as home:
+            build_dataset(Store(Path(home)), entry, report=lambda _: None)
+        return source.num_traces
+
+    def bare() -> int:
+        with path.open("rb") as file:
+            return sum(1 for line in file if decode(line))
+
+    return ours, bare
+
+
 def tokenize_sides(folder: Path, source: GeneratorSource) -> tuple[Side, Side]:
     """Encode, mask and place the train examples, against encoding the same texts."""
     store = Store(folder / "home")
@@ -72,7 +96,8 @@ def tokenize_sides(folder: Path, source: GeneratorSource) -> tuple[Side, Side]:
     tokenizer = train_bpe(texts[:2_000], vocab_size=512)
 
     def ours() -> int:
-        return len(tokenize_split(export, "train", tokenizer, TokenizeConfig()).examples)
+        config = TokenizeConfig(seq_len=SEQ_LEN)
+        return sum(shard.num_examples for shard in tokenize_split(export, "train", tokenizer, config))
 
     def bare() -> int:
         return len(tokenizer.backend.encode_batch_fast(texts, add_special_tokens=False)) // 2
@@ -113,6 +138,12 @@ def compare(ours: Side, bare: Side) -> str:
             found.append(num_units / (time.perf_counter() - start))
     medians = {side: statistics.median(found) for side, found in rates.items()}
     return f"{medians[ours]:>12,.0f} {medians[bare]:>12,.0f} {medians[bare] / medians[ours]:>8.2f}"
+
+
+def _peak_mib() -> int:
+    """Return the largest peak of this process and of one worker."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(who).ru_maxrss for who in whose) >> 10
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from asset_checks.binding import bind
 from asset_checks.catalog import PARTITIONED_CHECKS, UNPARTITIONED_CHECKS
 from tunix_assets.assets.checkpoint import checkpoint
 from tunix_assets.assets.dataset import dataset
+from tunix_assets.assets.dataset_quality import dataset_quality
 from tunix_assets.assets.eval_report import eval_report
 from tunix_assets.assets.evaluation_sets import evaluation_sets
 from tunix_assets.assets.external_systems import external_systems
@@ -30,6 +31,7 @@ defs = dg.Definitions(
     assets=[
         dataset,
         evaluation_sets,
+        dataset_quality,
         sft_export,
         tokenized_examples,
         checkpoint,

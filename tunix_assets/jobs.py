@@ -11,6 +11,11 @@ build_dataset = dg.define_asset_job(
     selection=dg.AssetSelection.assets("dataset"),
     description="Build and check one dataset version.",
 )
+check_dataset = dg.define_asset_job(
+    "check_dataset",
+    selection=dg.AssetSelection.assets("dataset_quality"),
+    description="Judge one dataset version that has been built.",
+)
 train_and_evaluate = dg.define_asset_job(
     "train_and_evaluate",
     selection=dg.AssetSelection.assets("results_site").upstream() - dg.AssetSelection.assets("dataset"),
@@ -93,6 +98,7 @@ def validate_only() -> None:
 
 JOBS = (
     build_dataset,
+    check_dataset,
     train_and_evaluate,
     pipeline,
     smoke,

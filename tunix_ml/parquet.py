@@ -3,7 +3,7 @@
 Arrow loads with the first file, not with this module.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,16 @@ def read_table(path: Path) -> "pa.Table":
     import pyarrow.parquet as pq  # noqa: PLC0415 - not at the load of the definitions
 
     return pq.read_table(path, page_checksum_verification=True)
+
+
+def read_batches(path: Path, *, num_rows: int = 2_000) -> Iterator["pa.Table"]:
+    """Yield the rows of a file by so many; a page whose checksum differs is an error."""
+    import pyarrow as pa  # noqa: PLC0415 - not at the load of the definitions
+    import pyarrow.parquet as pq  # noqa: PLC0415 - not at the load of the definitions
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for batch in file.iter_batches(batch_size=num_rows):
+            yield pa.Table.from_batches([batch], schema=file.schema_arrow)
 
 
 def count_rows(path: Path) -> int:

@@ -12,6 +12,7 @@ from asset_checks.outcome import Check
 ALL_CHECKS = (*PARTITIONED_CHECKS, *UNPARTITIONED_CHECKS)
 ASSETS = (
     "dataset",
+    "dataset_quality",
     "evaluation_sets",
     "sft_export",
     "tokenized_examples",

@@ -7,8 +7,12 @@ import pytest
 
 from asset_checks import dataset
 from asset_checks.outcome import Check, Subject
+from tunix_ml.contracts.quality import QualityConfig
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
+from tunix_ml.datasets.evaluation_publish import publish_catalog
+from tunix_ml.datasets.evaluation_set import load_evaluation_set
+from tunix_ml.datasets.quality.publish import publish_quality
 from tunix_ml.store import Slot, Snapshot, Store
 
 Row = dict[str, Any]
@@ -206,6 +210,36 @@ def test_a_question_that_leaked_into_another_split_is_found(plant: Callable[...,
 
     assert not outcome.passed
     assert "is in ['test', 'train']" in outcome.description
+
+
+# Contamination
+
+
+def test_a_content_that_nobody_has_judged_has_no_known_contamination(
+    slot: Slot, subject_of: Callable[..., Subject]
+) -> None:
+    outcome = dataset.no_known_contamination(subject_of(slot))
+
+    assert (outcome.passed, outcome.facts) == (True, {"num_sets": 0})
+
+
+def test_a_report_of_an_evaluation_item_in_the_train_split_is_heeded(
+    store: Store, write_entry: Callable[..., CatalogEntry]
+) -> None:
+    publish_catalog(store, report=lambda line: None)
+    leaked = load_evaluation_set(store, "eval-v1").items[0]
+    subject = build(
+        store, write_entry([{**record(1, "So."), "prompt": leaked.prompt}], splits={"train": 1.0})
+    )
+
+    publish_quality(store, "mine-v1")
+    found = dataset.no_known_contamination(subject)
+    accepted = QualityConfig(accepted_items=[f"eval-v1/{leaked.item_id}"])
+    publish_quality(store, "mine-v1", config=accepted)
+
+    assert (found.passed, found.severity) == (False, "ERROR")
+    assert "1 items of eval-v1 stand in the train split" in found.description
+    assert dataset.no_known_contamination(subject).passed
 
 
 # Arithmetic

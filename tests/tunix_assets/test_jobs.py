@@ -20,6 +20,7 @@ BESIDE = ["evaluation_sets", "external_systems"]
     ("job", "assets"),
     [
         ("build_dataset", {"dataset"}),
+        ("check_dataset", {"dataset_quality"}),
         ("train_and_evaluate", {*CHAIN[1:], *BESIDE, "leaderboard", "results_site"}),
         ("pipeline", {*CHAIN, *BESIDE, "leaderboard", "results_site"}),
         ("smoke", {*CHAIN, *BESIDE, "leaderboard", "registered_model"}),

@@ -1,5 +1,7 @@
 """The asset `dataset`."""
 
+import itertools
+
 import dagster as dg
 
 from tunix_assets.inputs import clear_failures
@@ -31,13 +33,18 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
     with clear_failures():
         entry = load_recipe(context.partition_key, store.store().home)
         built = Dataset(build_dataset(store.store(), entry, report=context.log.info))
-        manifest = built.manifest
-        examples = [{"prompt": row.trace.prompt, "answer": row.trace.final_answer} for row in built.rows[:5]]
+        manifest, counts = built.manifest, built.manifest.counts()
+        examples = [
+            {"prompt": row.trace.prompt, "answer": row.trace.final_answer}
+            for row in itertools.islice(built.stream(), 5)
+        ]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(built.snapshot.digest),
             metadata={
                 "traces": manifest.trace_count,
-                "rejected": manifest.reject_count,
+                "rejected": counts.rejected,
+                "duplicates": counts.duplicates,
+                "filtered": counts.filtered,
                 "splits": inline_table(["split", "traces"], list(manifest.splits.items())),
                 "families": inline_table(["family", "traces"], list(manifest.stats["families"].items())),
                 "questions": samples(examples, "prompt", "answer"),

@@ -1,14 +1,17 @@
 """The asset `sft_export`."""
 
+import itertools
+import json
+
 import dagster as dg
 
 from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
-from tunix_ml.contracts.export import ExportConfig
+from tunix_ml.contracts.export import ExportConfig, ExportManifest, export_file
 from tunix_ml.contracts.trace import SPLITS
-from tunix_ml.exports.render import code_version, read_export, render_dataset
+from tunix_ml.exports.render import code_version, export_lines, render_dataset
 
 
 class SftExportConfig(ExportConfig, dg.Config):
@@ -36,13 +39,14 @@ def sft_export(
             store.store(), context.partition_key, config, dataset_digest=source.snapshot.digest
         )
         files = [(name, file.num_bytes) for name, file in snapshot.record.files.items()]
-        examples = read_export(snapshot, "training_example", "train")
+        manifest = ExportManifest.read(snapshot.file("export.json"))
+        shown = itertools.islice(export_lines(snapshot, "training_example", "train"), 3)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(snapshot.digest),
             metadata={
                 "template": config.template,
-                "examples": sum(len(read_export(snapshot, "training_example", split)) for split in SPLITS),
-                "rendered_examples": samples(examples[:3], "prompt", "response"),
+                "examples": sum(manifest.counts[export_file("training_example", split)] for split in SPLITS),
+                "rendered_examples": samples(list(map(json.loads, shown)), "prompt", "response"),
                 "files": inline_table(["file", "bytes"], files),
                 "content_digest": snapshot.digest,
                 "path": dg.MetadataValue.path(snapshot.path),

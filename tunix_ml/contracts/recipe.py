@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tunix_ml.contracts.base import Artifact
+from tunix_ml.contracts.names import parse_dataset_version
+from tunix_ml.contracts.selection import Filter
 from tunix_ml.contracts.trace import Split
 
 Regex = Annotated[str, Field(min_length=1, max_length=1_000)]
@@ -72,12 +74,12 @@ class GeneratorSource(Artifact):
     num_traces: int = Field(ge=1, description="how many traces to make")
 
 
-class JsonlSource(Artifact):
-    """Traces read from a JSONL file or a folder of them, plain or gzip."""
+class FileSource(Artifact):
+    """Files that hold traces, in a format."""
 
-    kind: Literal["jsonl"]
     path: str = Field(
-        description="file or folder, relative to the recipe; ${NAME} is an environment variable"
+        description="file, folder or pattern like `shards/*`, relative to the recipe; ${NAME} is an"
+        " environment variable"
     )
     format: Literal["trace", "tunix_sft", "mapped"] = Field(
         "trace", description="raw traces or `trace` exports, `tunix_sft` exports, or foreign records"
@@ -91,12 +93,110 @@ class JsonlSource(Artifact):
         return self
 
 
+class JsonlSource(FileSource):
+    """Traces read from JSONL files, plain or gzip."""
+
+    kind: Literal["jsonl"]
+
+
+class ParquetSource(FileSource):
+    """Traces read from the rows of Parquet files."""
+
+    kind: Literal["parquet"]
+
+
+class HuggingFaceSource(FileSource):
+    """Traces read from a dataset folder as the Hub has it, or as `save_to_disk` writes it."""
+
+    kind: Literal["huggingface"]
+    config: str | None = Field(None, description="which configuration, if the folder has several")
+    splits: tuple[str, ...] = Field((), description="which of its splits, by name; empty: all")
+
+
+class UngarSource(Artifact):
+    """Questions about card games played at random by the package `ungar`, which must be installed."""
+
+    kind: Literal["ungar"]
+    game: Literal["high_card_duel", "spades_mini"]
+    seed: int = Field(ge=0, description="seed of the first episode; the next ones count up")
+    num_episodes: int = Field(ge=1, description="how many games to play")
+
+
+RowsSource = Annotated[
+    GeneratorSource | JsonlSource | ParquetSource | HuggingFaceSource | UngarSource,
+    Field(discriminator="kind"),
+]
+
+
+class Part(Artifact):
+    """One part of a mixture: a published dataset version, or new rows."""
+
+    version: str | None = Field(None, description="dataset version, `golden-v2`")
+    content: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="content digest the version must have; null: its current one",
+    )
+    rows: RowsSource | None = Field(None, description="new rows, instead of a version")
+    weight: float | None = Field(None, gt=0, description="share of the rows chosen, relative to other parts")
+    filters: tuple[Filter, ...] = Field((), description="conditions on the rows of this part")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.version is None) == (self.rows is None):
+            raise ValueError("exactly one of `version` and `rows` is needed")
+        if self.version is None and self.content is not None:
+            raise ValueError("`content` belongs to a `version`")
+        return self
+
+    @field_validator("version")
+    @classmethod
+    def _is_version(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_dataset_version(value)
+        return value
+
+
+class VersionsSource(Artifact):
+    """Rows chosen from published dataset versions and, for an incremental version, new ones."""
+
+    kind: Literal["versions"]
+    parts: tuple[Part, ...] = Field(min_length=1, description="oldest first; of equal traces the first stays")
+    filters: tuple[Filter, ...] = Field((), description="conditions on the rows of every part")
+    strategy: Literal["all", "latest", "random"] = Field(
+        "all", description="which rows are preferred where a weight, cap or limit leaves some out"
+    )
+    seed: int | None = Field(None, ge=0, description="needed for, and only for, `random`")
+    limit: int | None = Field(None, ge=1, description="most rows to choose")
+    max_per_family: int | None = Field(None, ge=1, description="most rows of any one family")
+    family_caps: dict[str, int] = Field({}, description="most rows of a family, by its name")
+    splits: Literal["kept", "drawn"] = Field(
+        "kept",
+        description="kept: a question stays in the split of its version; drawn: the shares decide anew",
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        weights = [part.weight for part in self.parts]
+        if None in weights and any(weights):
+            raise ValueError("`weight` is needed for every part or for none")
+        if (self.seed is not None) != (self.strategy == "random"):
+            raise ValueError("`seed` is needed for strategy `random` and allowed for no other")
+        if self.strategy == "all" and (any(weights) or self.limit or self.max_per_family or self.family_caps):
+            raise ValueError("a limit, cap or weight needs strategy `latest` or `random`")
+        if any(cap < 0 for cap in self.family_caps.values()):
+            raise ValueError("`family_caps` must not be negative")
+        return self
+
+
 class DatasetRecipe(Artifact):
     """How one dataset version is made."""
 
     description: str = Field(min_length=1, description="what the dataset is, in a sentence or two")
     license: str = Field(min_length=1, description="SPDX identifier of the licence of the data")
-    source: GeneratorSource | JsonlSource = Field(discriminator="kind")
+    source: (
+        GeneratorSource | JsonlSource | ParquetSource | HuggingFaceSource | UngarSource | VersionsSource
+    ) = Field(discriminator="kind")
     splits: dict[Split, float] = Field(
         default={"train": 0.9, "validation": 0.05, "test": 0.05},
         description="share of each split; they add up to 1",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 TRACE_ID_LENGTH = 32
+_ESCAPED_NUL = b"\\u0000"
 
 
 class TraceStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,10 +101,10 @@ def validate_trace(trace: Trace) -> Trace:
             raise ContractError(f"{name} must not be blank")
     record = trace.record()
     try:
-        canonical_json(record)
+        canonical = canonical_json(record)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"the trace has no canonical JSON form: {error}") from error
-    if _holds_nul(record):
+    if _ESCAPED_NUL in canonical and _holds_nul(record):
         raise ContractError("the trace holds a NUL character")
     return trace
 

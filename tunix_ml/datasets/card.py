@@ -6,6 +6,7 @@ from tunix_ml.contracts.trace import SPLITS
 
 def render_card(manifest: DatasetManifest) -> str:
     """Return the card as Markdown."""
+    counts = manifest.counts()
     return "\n".join(
         [
             f"# {manifest.dataset_key}",
@@ -15,7 +16,7 @@ def render_card(manifest: DatasetManifest) -> str:
             f"* Licence: {manifest.license}",
             f"* Content: `{manifest.dataset_digest}`",
             f"* Traces: {manifest.trace_count:,} kept of {manifest.read_count:,} read,"
-            f" {manifest.reject_count:,} rejected",
+            f" {counts.rejected:,} rejected, {counts.duplicates:,} duplicates, {counts.filtered:,} filtered",
             f"* Built: {manifest.created_at} by code `{manifest.code_version[:16]}`",
             "",
             *_table("Split", "Traces", {name: f"{manifest.splits[name]:,}" for name in SPLITS}),

@@ -57,7 +57,23 @@ def load_recipe(dataset_version: str, home: Path) -> CatalogEntry:
             f"no recipe {dataset_version}.yaml in {places}; the catalog has: {', '.join(sorted(files))}"
         )
     path = files[dataset_version]
-    return CatalogEntry(dataset_version, _parse(path), path)
+    return CatalogEntry(dataset_version, read_recipe(path), path)
+
+
+def read_recipe(path: Path) -> DatasetRecipe:
+    """Read one recipe, of the catalog or not.
+
+    Raises:
+        ContractError: the file is not there or no recipe; the message names it and the fields.
+    """
+    try:
+        return DatasetRecipe.model_validate(yaml.safe_load(path.read_bytes()))
+    except OSError as error:
+        raise ContractError(f"recipe {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ContractError(f"{path} is not YAML: {error}") from error
+    except ValidationError as error:
+        raise ContractError(f"{path} is not a dataset recipe: {describe(error)}") from error
 
 
 def _recipe_files(home: Path) -> dict[str, Path]:
@@ -66,12 +82,3 @@ def _recipe_files(home: Path) -> dict[str, Path]:
         for path in sorted(directory.glob("*.yaml")):
             files.setdefault(path.stem, path)
     return files
-
-
-def _parse(path: Path) -> DatasetRecipe:
-    try:
-        return DatasetRecipe.model_validate(yaml.safe_load(path.read_bytes()))
-    except yaml.YAMLError as error:
-        raise ContractError(f"{path} is not YAML: {error}") from error
-    except ValidationError as error:
-        raise ContractError(f"{path} is not a dataset recipe: {describe(error)}") from error

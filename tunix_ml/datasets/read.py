@@ -1,5 +1,6 @@
 """Read a published dataset version back, verified."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 from tunix_ml.contracts import trace as traces_table
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.trace import DatasetTrace, Split
-from tunix_ml.parquet import read_table
+from tunix_ml.parquet import read_batches, read_table
 from tunix_ml.store import Snapshot, Store
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Dataset:
     def rows(self) -> list[DatasetTrace]:
         """The traces, in the table's order."""
         return list(traces_table.from_table(self.table))
+
+    def stream(self) -> Iterator[DatasetTrace]:
+        """Yield the traces, in the table's order, in the memory of some thousand."""
+        for table in read_batches(self.snapshot.file("traces.parquet")):
+            yield from traces_table.from_table(table)
 
     def split(self, split: Split) -> list[DatasetTrace]:
         """Return the traces of one split, in the table's order."""

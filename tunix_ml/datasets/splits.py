@@ -1,6 +1,8 @@
 """Splits: every prompt has its split for good, however the dataset grows."""
 
-from collections.abc import Mapping
+import bisect
+import itertools
+from collections.abc import Iterable, Mapping
 
 from tunix_ml.contracts.trace import SPLITS, Split
 from tunix_ml.traces.prompts import prompt_fraction
@@ -11,10 +13,13 @@ def assign_split(prompt: str, shares: Mapping[Split, float]) -> Split:
 
     Equal means equal after normalisation of case, white space and Unicode form.
     """
-    fraction = prompt_fraction(prompt)
-    upper = 0.0
-    for split in SPLITS:
-        upper += shares.get(split, 0.0)
-        if fraction < upper:
-            return split
-    return next(split for split in reversed(SPLITS) if shares.get(split, 0.0) > 0)
+    return assign_splits([prompt], shares)[0]
+
+
+def assign_splits(prompts: Iterable[str], shares: Mapping[Split, float]) -> list[Split]:
+    """Return the split of each prompt."""
+    uppers = list(itertools.accumulate(shares.get(split, 0.0) for split in SPLITS))
+    # Shares that add up to a little less than 1 leave the largest fractions to the last split that has one.
+    last = next(split for split in reversed(SPLITS) if shares.get(split, 0.0) > 0)
+    splits = (*SPLITS, last)
+    return [splits[bisect.bisect_right(uppers, prompt_fraction(prompt))] for prompt in prompts]

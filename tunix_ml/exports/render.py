@@ -1,6 +1,7 @@
 """Render a dataset version as JSONL in the three export formats, one file per format and split."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tunix_ml.exports.templates import Template, template
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import Snapshot, Store
 
+_WRITE_BYTES = 1 << 18
 Exported = TraceExport | TunixSftExport | TrainingExample
 
 
@@ -43,7 +45,7 @@ def render_dataset(
     parents = {"dataset": dataset.snapshot.digest}
     slot = store.slot("sft_export", dataset_version)
     with slot.publish(parents=parents, code_version=code_version()) as draft:
-        counts = _write_files(draft.path, dataset.rows, chosen)
+        counts = _write_files(draft.path, dataset.stream(), chosen)
         manifest = ExportManifest(
             dataset_version=dataset_version,
             dataset_digest=dataset.snapshot.digest,
@@ -68,8 +70,14 @@ def training_example(row: DatasetTrace, chosen: Template) -> TrainingExample:
 
 def read_export(snapshot: Snapshot, export_format: ExportFormat, split: str) -> list[dict[str, Any]]:
     """Read one file of a published export back, as plain records in the file's order."""
-    lines = snapshot.file(export_file(export_format, split)).read_bytes().splitlines()
-    return [msgspec.json.decode(line) for line in lines]
+    return [msgspec.json.decode(line) for line in export_lines(snapshot, export_format, split)]
+
+
+def export_lines(snapshot: Snapshot, export_format: ExportFormat, split: str) -> Iterator[bytes]:
+    """Yield the lines of one file of a published export, without their line ends."""
+    with snapshot.file(export_file(export_format, split)).open("rb") as file:
+        for line in file:
+            yield line.removesuffix(b"\n")
 
 
 def _write_files(directory: Path, rows: Iterable[DatasetTrace], chosen: Template) -> dict[str, int]:
@@ -78,23 +86,21 @@ def _write_files(directory: Path, rows: Iterable[DatasetTrace], chosen: Template
         "tunix_sft": _tunix_sft_export,
         "training_example": lambda row: training_example(row, chosen),
     }
-    by_split: dict[str, list[DatasetTrace]] = {split: [] for split in SPLITS}
-    for row in rows:
-        by_split[row.split].append(row)
-    counts = {}
-    for export_format in EXPORT_FORMATS:
-        for split, members in by_split.items():
-            name = export_file(export_format, split)
-            _write_lines(directory / name, map(renderers[export_format], members))
-            counts[name] = len(members)
+    encode = msgspec.json.Encoder().encode
+    with ExitStack() as stack:
+        files = {
+            (export_format, split): stack.enter_context(
+                (directory / export_file(export_format, split)).open("wb", buffering=_WRITE_BYTES)
+            )
+            for export_format in EXPORT_FORMATS
+            for split in SPLITS
+        }
+        counts = {export_file(*key): 0 for key in files}
+        for row in rows:
+            for export_format, render in renderers.items():
+                files[export_format, row.split].write(encode(render(row)) + b"\n")
+                counts[export_file(export_format, row.split)] += 1
     return counts
-
-
-def _write_lines(path: Path, records: Iterable[Exported]) -> None:
-    encoder = msgspec.json.Encoder()
-    with path.open("wb") as file:
-        for record in records:
-            file.write(encoder.encode(record) + b"\n")
 
 
 def _trace_export(row: DatasetTrace) -> TraceExport:

@@ -1,11 +1,17 @@
 """Tokenize an export: rows of ids with a loss mask over the completion and its end."""
 
-from collections.abc import Callable, Mapping
+import functools
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tunix_ml.contracts.export import ExportManifest
 from tunix_ml.contracts.tokens import (
@@ -14,13 +20,16 @@ from tunix_ml.contracts.tokens import (
     TokenizeConfig,
     TokensManifest,
 )
-from tunix_ml.exports.packing import Placement, one_per_row, pack_best_fit
-from tunix_ml.exports.render import code_version, read_export
+from tunix_ml.datasets.row_files import RowFile
+from tunix_ml.exports.packing import Placement, one_per_row, pack_full_rows
+from tunix_ml.exports.render import code_version, export_lines
+from tunix_ml.exports.shards import Shard, ShardCache
 from tunix_ml.exports.tokenizer import Tokenizer, fetch_tokenizer, tokenizer_digest, train_bpe
-from tunix_ml.parquet import write_batches, write_table
 from tunix_ml.store import Snapshot, Store
 
 TOKENIZED_SPLITS = ("train", "validation")
+_GROUP_ROWS = 2_000
+_SHARD_EXAMPLES, _SHARD_BYTES, _SHARD_CELLS = 8_192, 8 << 20, 4 << 20
 _COLUMNS = ("input_ids", "loss_mask", "segment_ids", "positions")
 
 
@@ -38,17 +47,22 @@ class Example(NamedTuple):
 
 
 class TokenizedSplit(NamedTuple):
-    """One split as rows, and where each example stands in them."""
+    """Examples as rows, and where each of them stands; examples that do not fit are only counted."""
 
     examples: list[Example]
     placements: list[Placement]
     num_rows: int
     num_truncated: int
 
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of all its examples."""
-        return sum(example.num_tokens for example in self.examples)
+
+@dataclass
+class SplitCounts:
+    """What went into the rows of one split."""
+
+    num_rows: int = 0
+    num_examples: int = 0
+    num_tokens: int = 0
+    num_truncated: int = 0
 
 
 def tokenize_export(
@@ -65,15 +79,22 @@ def tokenize_export(
     export = store.slot("sft_export", dataset_version).resolve(export_digest)
     source = ExportManifest.read(export.file("export.json"))
     slot = store.slot("tokenized_examples", dataset_version)
+    cache = ShardCache(store.home / "cache" / "token_shards" / dataset_version)
     with slot.publish(parents={"sft_export": export.digest}, code_version=code_version()) as draft:
         folder = draft.path / "tokenizer"
         tokenizer = _make_tokenizer(config, export, folder)
-        splits = {name: tokenize_split(export, name, tokenizer, config) for name in TOKENIZED_SPLITS}
-        rows = (_rows_table(name, split, tokenizer, config.seq_len) for name, split in splits.items())
-        write_batches(rows, draft.path / "tokens.parquet", schema=TOKENS_SCHEMA.arrow())
-        write_table(_index(splits), draft.path / "examples.parquet")
-        manifest = _manifest(source, export.digest, config, tokenizer, tokenizer_digest(folder), splits)
+        digest = tokenizer_digest(folder)
+        with (
+            RowFile(draft.path / "tokens.parquet", TOKENS_SCHEMA, group_rows=_GROUP_ROWS) as rows,
+            RowFile(draft.path / "examples.parquet", TOKENIZED_EXAMPLES_SCHEMA) as index,
+        ):
+            counts = {}
+            for name in TOKENIZED_SPLITS:
+                shards = tokenize_split(export, name, tokenizer, config, cache=cache, tokenizer_digest=digest)
+                counts[name] = _write_split(shards, rows, index)
+        manifest = _manifest(source, export.digest, config, tokenizer, digest, counts)
         (draft.path / "tokens.json").write_bytes(manifest.to_json())
+    cache.forget_unused()
     return draft.snapshot
 
 
@@ -84,27 +105,100 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
 
 
 def tokenize_split(
-    export: Snapshot, split: str, tokenizer: Tokenizer, config: TokenizeConfig
+    export: Snapshot,
+    split: str,
+    tokenizer: Tokenizer,
+    config: TokenizeConfig,
+    *,
+    cache: ShardCache | None = None,
+    tokenizer_digest: str = "",
+) -> Iterator[Shard]:
+    """Yield the training examples of one split as shards, in the order of the export.
+
+    A shard is packed by itself and depends on nothing but its own lines, the tokenizer and the configuration;
+    in the cache it is found again.
+    """
+    for lines in _groups(export_lines(export, "training_example", split), config):
+        make = functools.partial(_make_shard, split, lines, tokenizer, config)
+        if cache is None:
+            yield make()
+        else:
+            yield cache.get(_shard_key(split, lines, tokenizer_digest, config), make)
+
+
+def tokenize_examples(
+    records: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, config: TokenizeConfig
 ) -> TokenizedSplit:
-    """Encode the training examples of one split and place them in rows."""
-    records = read_export(export, "training_example", split)
-    prompts = [encode_prompt(tokenizer, record["prompt"]) for record in records]
-    completions = tokenizer.encode_batch([record["response"] for record in records])
+    """Encode training examples and place them in rows."""
+    start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+    texts = [record[name] for record in records for name in ("prompt", "response")]
+    ids = tokenizer.encode_batch(texts)
     examples = [
-        Example(record["id"], prompt, [*completion, tokenizer.eos_token_id])
-        for record, prompt, completion in zip(records, prompts, completions, strict=True)
+        Example(record["id"], start + prompt, [*completion, tokenizer.eos_token_id])
+        for record, prompt, completion in zip(records, ids[::2], ids[1::2], strict=True)
     ]
     fitting = [example for example in examples if example.num_tokens <= config.seq_len]
-    place = pack_best_fit if config.layout == "packed" else one_per_row
+    place = pack_full_rows if config.layout == "packed" else one_per_row
     placements = place([example.num_tokens for example in fitting], capacity=config.seq_len)
     num_rows = 1 + max((placement.row for placement in placements), default=-1)
     return TokenizedSplit(fitting, placements, num_rows, len(examples) - len(fitting))
 
 
+def _groups(lines: Iterator[bytes], config: TokenizeConfig) -> Iterator[list[bytes]]:
+    """Yield lines by some megabytes: memory is bounded, and rows are as full as over the whole split."""
+    most = _SHARD_EXAMPLES
+    if config.layout == "padded":
+        most = max(1, min(most, _SHARD_CELLS // config.seq_len))
+    group: list[bytes] = []
+    num_bytes = 0
+    for line in lines:
+        group.append(line)
+        num_bytes += len(line)
+        if len(group) == most or num_bytes >= _SHARD_BYTES:
+            yield group
+            group, num_bytes = [], 0
+    if group:
+        yield group
+
+
+def _shard_key(split: str, lines: list[bytes], digest_of_tokenizer: str, config: TokenizeConfig) -> str:
+    digest = hashlib.sha256(f"{split} {config.seq_len} {config.layout} {code_version()}\n".encode())
+    digest.update(digest_of_tokenizer.encode())
+    for line in lines:
+        digest.update(b"\n" + line)
+    return digest.hexdigest()
+
+
+def _make_shard(split: str, lines: list[bytes], tokenizer: Tokenizer, config: TokenizeConfig) -> Shard:
+    records = [msgspec.json.decode(line) for line in lines]
+    tokenized = tokenize_examples(records, tokenizer, config)
+    rows = _rows_table(split, tokenized, tokenizer, config.seq_len)
+    return Shard(rows, _index(split, tokenized), len(lines))
+
+
+def _write_split(shards: Iterator[Shard], rows: RowFile, index: RowFile) -> SplitCounts:
+    counts = SplitCounts()
+    for shard in shards:
+        entries = shard.index
+        position = entries.schema.get_field_index("row")
+        moved = pc.add(entries["row"], pa.scalar(counts.num_rows, pa.int64()))
+        rows.extend(shard.rows)
+        index.extend(entries.set_column(position, entries.schema.field(position), moved))
+        counts.num_rows += shard.rows.num_rows
+        counts.num_examples += entries.num_rows
+        counts.num_truncated += shard.num_examples - entries.num_rows
+        counts.num_tokens += sum(
+            pc.sum(entries[name], min_count=0).as_py()
+            for name in ("num_prompt_tokens", "num_completion_tokens")
+        )
+    return counts
+
+
 def _make_tokenizer(config: TokenizeConfig, export: Snapshot, folder: Path) -> Tokenizer:
     if config.tokenizer != "bpe":
         return fetch_tokenizer(config.tokenizer, folder)
-    records = read_export(export, "training_example", "train")
+    lines = export_lines(export, "training_example", "train")
+    records = map(msgspec.json.decode, lines)
     texts = (text for record in records for text in (record["prompt"], record["response"]))
     tokenizer = train_bpe(texts, vocab_size=config.vocab_size)
     tokenizer.save(folder)
@@ -113,18 +207,23 @@ def _make_tokenizer(config: TokenizeConfig, export: Snapshot, folder: Path) -> T
 
 def fill_rows(split: TokenizedSplit, *, seq_len: int, pad_token_id: int) -> dict[str, np.ndarray]:
     """Return the columns of the tokens table, each of shape (rows, seq_len)."""
-    arrays = {name: np.zeros((split.num_rows, seq_len), np.int32) for name in _COLUMNS}
-    arrays["input_ids"][:] = pad_token_id
-    segments = np.zeros(split.num_rows, np.int32)
+    flat = {name: np.zeros(split.num_rows * seq_len, np.int32) for name in _COLUMNS}
+    flat["input_ids"][:] = pad_token_id
     in_row_order = sorted(zip(split.placements, split.examples, strict=True), key=lambda pair: pair[0])
-    for placement, example in in_row_order:
-        segments[placement.row] += 1
-        cells = (placement.row, slice(placement.start, placement.start + example.num_tokens))
-        arrays["input_ids"][cells] = example.prompt_ids + example.completion_ids
-        arrays["loss_mask"][cells] = [0] * len(example.prompt_ids) + [1] * len(example.completion_ids)
-        arrays["segment_ids"][cells] = segments[placement.row]
-        arrays["positions"][cells] = np.arange(example.num_tokens)
-    return arrays
+    examples = [example for _, example in in_row_order]
+    rows = np.array([placement.row for placement, _ in in_row_order], np.int64)
+    starts = rows * seq_len + np.array([placement.start for placement, _ in in_row_order], np.int64)
+    lengths = np.array([example.num_tokens for example in examples], np.int64)
+    prompts = np.repeat([len(example.prompt_ids) for example in examples], lengths)
+    ids = itertools.chain.from_iterable(example.prompt_ids + example.completion_ids for example in examples)
+    positions = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    cells = np.repeat(starts, lengths) + positions
+    segments = np.arange(len(rows)) - np.searchsorted(rows, rows) + 1
+    flat["input_ids"][cells] = np.fromiter(ids, np.int32, len(cells))
+    flat["loss_mask"][cells] = positions >= prompts
+    flat["segment_ids"][cells] = np.repeat(segments, lengths)
+    flat["positions"][cells] = positions
+    return {name: column.reshape(split.num_rows, seq_len) for name, column in flat.items()}
 
 
 def _rows_table(name: str, split: TokenizedSplit, tokenizer: Tokenizer, seq_len: int) -> pa.Table:
@@ -138,18 +237,17 @@ def _rows_table(name: str, split: TokenizedSplit, tokenizer: Tokenizer, seq_len:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _index(splits: Mapping[str, TokenizedSplit]) -> pa.Table:
+def _index(split: str, tokenized: TokenizedSplit) -> pa.Table:
     rows = [
         {
             "trace_id": example.trace_id,
-            "split": name,
+            "split": split,
             "row": placement.row,
             "start": placement.start,
             "num_prompt_tokens": len(example.prompt_ids),
             "num_completion_tokens": len(example.completion_ids),
         }
-        for name, split in splits.items()
-        for example, placement in zip(split.examples, split.placements, strict=True)
+        for example, placement in zip(tokenized.examples, tokenized.placements, strict=True)
     ]
     return TOKENIZED_EXAMPLES_SCHEMA.table(rows)
 
@@ -160,7 +258,7 @@ def _manifest(
     config: TokenizeConfig,
     tokenizer: Tokenizer,
     digest_of_tokenizer: str,
-    splits: Mapping[str, TokenizedSplit],
+    splits: Mapping[str, SplitCounts],
 ) -> TokensManifest:
     return TokensManifest(
         dataset_version=source.dataset_version,
@@ -177,7 +275,7 @@ def _manifest(
         seq_len=config.seq_len,
         layout=config.layout,
         num_rows=_each(splits, lambda split: split.num_rows),
-        num_examples=_each(splits, lambda split: len(split.examples)),
+        num_examples=_each(splits, lambda split: split.num_examples),
         num_tokens=_each(splits, lambda split: split.num_tokens),
         num_truncated=_each(splits, lambda split: split.num_truncated),
         fill={
@@ -186,5 +284,5 @@ def _manifest(
     )
 
 
-def _each(splits: Mapping[str, TokenizedSplit], count: Callable[[TokenizedSplit], int]) -> dict[str, int]:
+def _each(splits: Mapping[str, SplitCounts], count: Callable[[SplitCounts], int]) -> dict[str, int]:
     return {name: count(split) for name, split in splits.items()}

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from tunix_ml.contracts.canonical import file_sha256, sha256_hex
 from tunix_ml.contracts.manifest import SourceFile
 from tunix_ml.contracts.recipe import JsonlSource
-from tunix_ml.contracts.reject import EXCERPT_CHARACTERS, Reject
+from tunix_ml.contracts.reject import Reject
 from tunix_ml.contracts.trace import Trace
 from tunix_ml.traces.decode import LineError, decode_record
+from tunix_ml.traces.excerpts import excerpt, printable
 from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine, read_lines
 from tunix_ml.traces.mapping import to_trace
 from tunix_ml.traces.sources import source_files
@@ -58,12 +59,52 @@ def describe_sources(
     )
 
 
+def read_trace(line: Line, source: JsonlSource) -> Trace:
+    """Return the trace that one line holds.
+
+    Raises:
+        LineError: it holds none.
+    """
+    return to_trace(decode_record(line.content, is_terminated=line.is_terminated), source)
+
+
+def duplicate_error(*, line: int, source: str) -> LineError:
+    """Return what is wrong with a line whose content stands at an earlier place."""
+    return LineError("duplicate_trace", f"the same content as line {line} of {source}")
+
+
+def reject_line(line: Line, source: str, error: LineError) -> Reject:
+    """Return the reject of one line."""
+    return Reject(
+        source=source,
+        line=line.number,
+        byte_offset=line.byte_offset,
+        code=error.code,
+        message=printable(error.message[:_MESSAGE_CHARACTERS]),
+        sha256=sha256_hex(line.content),
+        excerpt=excerpt(line.content),
+    )
+
+
+def reject_long_line(line: LongLine, source: str) -> Reject:
+    """Return the reject of a line that is longer than a line may be."""
+    return Reject(
+        source=source,
+        line=line.number,
+        byte_offset=line.byte_offset,
+        code="line_too_long",
+        message=f"the line has {line.num_bytes} bytes, expected at most {MAX_LINE_BYTES}",
+        sha256=line.sha256,
+        excerpt=excerpt(line.start),
+    )
+
+
 def _ingest(source: JsonlSource, files: tuple[Path, ...]) -> Iterator[Ingested | Reject]:
     first_places: dict[bytes, _Place] = {}
     for file in files:
         for line in read_lines(file):
             if isinstance(line, LongLine):
-                yield _reject_long(line, file.name)
+                yield reject_long_line(line, file.name)
             elif line.content and not line.content.isspace():
                 yield _ingest_line(line, source, _Place(file.name, line.number), first_places)
 
@@ -72,42 +113,11 @@ def _ingest_line(
     line: Line, source: JsonlSource, place: _Place, first_places: dict[bytes, _Place]
 ) -> Ingested | Reject:
     try:
-        trace = to_trace(decode_record(line.content, is_terminated=line.is_terminated), source)
+        trace = read_trace(line, source)
         trace_id = trace.trace_id()
         first = first_places.setdefault(bytes.fromhex(trace_id), place)
         if first is not place:
-            raise LineError("duplicate_trace", f"the same content as line {first.line} of {first.source}")
+            raise duplicate_error(line=first.line, source=first.source)
     except LineError as error:
-        return Reject(
-            source=place.source,
-            line=line.number,
-            byte_offset=line.byte_offset,
-            code=error.code,
-            message=_printable(error.message[:_MESSAGE_CHARACTERS]),
-            sha256=sha256_hex(line.content),
-            excerpt=_excerpt(line.content),
-        )
+        return reject_line(line, place.source, error)
     return Ingested(trace, trace_id, *place)
-
-
-def _reject_long(line: LongLine, source: str) -> Reject:
-    return Reject(
-        source=source,
-        line=line.number,
-        byte_offset=line.byte_offset,
-        code="line_too_long",
-        message=f"the line has {line.num_bytes} bytes, expected at most {MAX_LINE_BYTES}",
-        sha256=line.sha256,
-        excerpt=_excerpt(line.start),
-    )
-
-
-def _excerpt(content: bytes) -> str:
-    text = content[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "backslashreplace")
-    escaped = _printable(text[:EXCERPT_CHARACTERS]).encode("ascii", "backslashreplace").decode()
-    return escaped[:EXCERPT_CHARACTERS]
-
-
-def _printable(text: str) -> str:
-    """Return the text with line breaks, control characters and the like escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

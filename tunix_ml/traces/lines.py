@@ -48,8 +48,8 @@ def read_lines(path: Path) -> Iterator[Line | LongLine]:
     """
     number, offset = 0, 0
     try:
-        with _open(path) as stream:
-            for line in _split(stream):
+        with open_source(path) as stream:
+            for line in split_lines(stream):
                 number, offset = line.number, line.byte_offset
                 yield line
     except (OSError, EOFError, zlib.error) as error:
@@ -58,7 +58,8 @@ def read_lines(path: Path) -> Iterator[Line | LongLine]:
         ) from error
 
 
-def _open(path: Path) -> BinaryIO:
+def open_source(path: Path) -> BinaryIO:
+    """Open a file for reading; a name ending in `.gz` means gzip."""
     if path.suffix != ".gz":
         return path.open("rb")
     if path.stat().st_size == 0:
@@ -66,20 +67,21 @@ def _open(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path, "rb"))
 
 
-def _split(stream: BinaryIO) -> Iterator[Line | LongLine]:
-    number, offset = 0, 0
+def split_lines(stream: BinaryIO, *, number: int = 1, byte_offset: int = 0) -> Iterator[Line | LongLine]:
+    """Yield the lines of a stream; `number` and `byte_offset` are those of its first line."""
+    number, offset, start = number - 1, byte_offset, byte_offset - stream.tell()
     # readline with a limit is what bounds the memory, of a gzip bomb too.
     while chunk := stream.readline(_READ_BYTES):
         number += 1
         end = offset + len(chunk)
-        if number == 1 and chunk.startswith(BYTE_ORDER_MARK):
+        if offset == 0 and chunk.startswith(BYTE_ORDER_MARK):
             offset, chunk = len(BYTE_ORDER_MARK), chunk.removeprefix(BYTE_ORDER_MARK)
         content = _without_line_end(chunk)
         if len(content) <= MAX_LINE_BYTES:
             yield Line(number, offset, content, chunk.endswith(b"\n"))
         else:
-            yield _skip_long(stream, chunk, number=number, byte_offset=offset)
-            end = stream.tell()
+            yield skip_long_line(stream, chunk, number=number, byte_offset=offset)
+            end = start + stream.tell()
         offset = end
 
 
@@ -87,7 +89,8 @@ def _without_line_end(chunk: bytes) -> bytes:
     return chunk[:-1].removesuffix(b"\r") if chunk.endswith(b"\n") else chunk
 
 
-def _skip_long(stream: BinaryIO, start: bytes, *, number: int, byte_offset: int) -> LongLine:
+def skip_long_line(stream: BinaryIO, start: bytes, *, number: int, byte_offset: int) -> LongLine:
+    """Read a line to its end that has begun with `start`, and return what is kept of it."""
     digest, num_bytes, piece = hashlib.sha256(), 0, start
     while not piece.endswith(b"\n") and (chunk := stream.readline(_READ_BYTES)):
         # A carriage return is held back: the newline may stand in the next chunk.

@@ -6,6 +6,8 @@ import unicodedata
 
 def normalise_prompt(prompt: str) -> str:
     """Return the prompt without differences of case, width, ligature or white space."""
+    if prompt.isascii():  # the same, twice as fast
+        return " ".join(prompt.lower().split())
     return " ".join(unicodedata.normalize("NFKC", prompt).casefold().split())
 
 

@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from tunix_ml.contracts.recipe import JsonlSource
+from tunix_ml.traces.globs import named_files
 from tunix_ml.traces.lines import SourceError
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -19,26 +21,21 @@ def source_files(source: JsonlSource, *, base_dir: Path) -> tuple[Path, ...]:
     """Return the files of a source, sorted by name.
 
     A path to a file is that file, whatever its name; a folder is its `.jsonl` and `.jsonl.gz` files, not
-    those of its folders and not hidden ones.
+    those of its folders and not hidden ones; a pattern is all it matches of these.
 
     Raises:
-        SourceError: a variable of the path is not set, nothing is there, or the folder has no such file.
+        SourceError: a variable of the path is not set, nothing is there or matches, or two files that match
+            bear one name, by which their lines could not be told apart.
     """
-    path = base_dir / expand(source.path)
-    if path.is_file():
-        return (path,)
-    if not path.is_dir():
-        raise SourceError(f"source path {source.path!r} leads to {path}, which does not exist")
-    files = tuple(sorted(file for file in path.iterdir() if _is_source(file)))
-    if not files:
+    files = tuple(
+        file.path for file in named_files(expand(source.path), base_dir=base_dir, suffixes=_SUFFIXES)
+    )
+    names = Counter(file.name for file in files)
+    if repeated := [name for name, count in names.items() if count > 1]:
         raise SourceError(
-            f"source path {source.path!r} leads to {path}, a folder without .jsonl or .jsonl.gz"
+            f"source path {source.path!r} matches several files named {repeated[0]!r}: rename them"
         )
     return files
-
-
-def _is_source(file: Path) -> bool:
-    return file.name.endswith(_SUFFIXES) and not file.name.startswith(".") and file.is_file()
 
 
 def expand(path: str) -> str:

@@ -64,7 +64,7 @@ def test_names_of_the_original_system_are_kept_in_the_file() -> None:
         ({"reject_count": -1}, "reject_count"),
         ({"build_id": "golden"}, "build_id: .*UUID"),
         ({"splits": {"dev": 1}}, "splits.*'train', 'validation' or 'test'"),
-        ({"selection_strategy": "latest"}, "selection_strategy: Input should be 'all'"),
+        ({"selection_strategy": "newest"}, "selection_strategy: Input should be 'all'"),
         ({"sources": [{"name": "golden.jsonl"}]}, r"sources\.0\.sha256: Field required"),
     ],
 )

@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.contracts.recipe import DatasetRecipe, FieldMapping, GeneratorSource, JsonlSource
+from tunix_ml.contracts.recipe import (
+    DatasetRecipe,
+    FieldMapping,
+    GeneratorSource,
+    JsonlSource,
+    VersionsSource,
+)
 
 GENERATOR: dict[str, Any] = {"kind": "generator", "generator": "arithmetic", "seed": 0, "num_traces": 10}
 JSONL: dict[str, Any] = {"kind": "jsonl", "path": "golden.jsonl"}
@@ -111,3 +117,49 @@ def test_what_is_no_regular_expression_is_refused(name: str, expression: str) ->
 def test_the_digest_of_a_recipe_changes_with_its_source() -> None:
     assert recipe(GENERATOR).digest() == recipe(dict(reversed(GENERATOR.items()))).digest()
     assert recipe(GENERATOR).digest() != recipe(GENERATOR | {"seed": 1}).digest()
+
+
+VERSIONS: dict[str, Any] = {"kind": "versions", "parts": [{"version": "golden-v2"}]}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "huggingface"])
+def test_tables_are_mapped_like_lines(kind: str) -> None:
+    source = {"kind": kind, "path": "rows", "format": "mapped", "mapping": MAPPING}
+
+    assert recipe(source).source.kind == kind
+    refuse(source | {"format": "trace"}, "`mapping` is needed for format `mapped`")
+
+
+def test_a_selection_takes_versions_and_new_rows() -> None:
+    parts = [{"version": "golden-v2", "weight": 1}, {"rows": GENERATOR, "weight": 2.5}]
+
+    source = recipe(VERSIONS | {"parts": parts, "strategy": "latest"}).source
+
+    assert isinstance(source, VersionsSource)
+    assert [part.weight for part in source.parts] == [1, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"parts": []}, "at least 1 item"),
+        ({"parts": [{}]}, "exactly one of `version` and `rows`"),
+        ({"parts": [{"version": "golden-v2", "rows": GENERATOR}]}, "exactly one of `version` and `rows`"),
+        ({"parts": [{"version": "golden"}]}, "not of the form <name>-v<number>"),
+        ({"parts": [{"version": "golden-v2", "content": "abc"}]}, "String should match pattern"),
+        ({"parts": [{"rows": GENERATOR, "content": "0" * 64}]}, "`content` belongs to a `version`"),
+        ({"parts": [{"rows": VERSIONS}]}, "does not match any of the expected tags"),
+        (
+            {"parts": [{"version": "a-v1", "weight": 1}, {"version": "b-v1"}], "strategy": "latest"},
+            "`weight` is needed for every part or for none",
+        ),
+        ({"strategy": "random"}, "`seed` is needed for strategy `random`"),
+        ({"strategy": "latest", "seed": 1}, "`seed` is needed for strategy `random`"),
+        ({"limit": 5}, "needs strategy `latest` or `random`"),
+        ({"family_caps": {"a": 1}}, "needs strategy `latest` or `random`"),
+        ({"strategy": "latest", "family_caps": {"a": -1}}, "must not be negative"),
+        ({"filters": [{"field": "x", "op": "equals", "value": 1}]}, "field 'x' is none of"),
+    ],
+)
+def test_a_selection_that_says_two_things_or_none_is_refused(changes: dict[str, Any], message: str) -> None:
+    refuse(VERSIONS | changes, message)

@@ -18,7 +18,7 @@ def test_the_card_says_what_the_dataset_is_and_rests_on(manifest: DatasetManifes
 
     assert card.startswith("# golden-v2\n\n100 arithmetic and word tasks")
     assert f"* Content: `{manifest.dataset_digest}`" in card
-    assert "* Traces: 100 kept of 100 read, 0 rejected" in card
+    assert "* Traces: 100 kept of 100 read, 0 rejected, 0 duplicates, 0 filtered" in card
     assert f"| train | {manifest.splits['train']} |" in card
     assert "| word_repetition | 20 |" in card
     assert f"| generator:golden | 100 | `{manifest.sources[0].sha256[:16]}` |" in card

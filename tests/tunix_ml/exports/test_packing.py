@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunix_ml.exports.packing import Placement, one_per_row, pack_best_fit
+from tunix_ml.exports.packing import Placement, one_per_row, pack_best_fit, pack_full_rows
 
 CAPACITY = 64
 lengths_of_examples = st.lists(st.integers(1, CAPACITY), max_size=60)
@@ -80,3 +80,40 @@ def test_an_example_that_fits_no_row_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"example 1 has {length} tokens, a row takes 1 to 10"):
         place([10, length], capacity=10)  # type: ignore[call-arg]
+
+
+# Full rows
+
+
+@given(st.lists(st.integers(1, 40), max_size=120))
+def test_full_rows_hold_every_example_once_and_are_not_more_than_best_fit_needs(lengths: list[int]) -> None:
+    placements = pack_full_rows(lengths, capacity=40)
+
+    cells = [
+        (place.row, place.start + offset)
+        for place, length in zip(placements, lengths, strict=True)
+        for offset in range(length)
+    ]
+    assert len(set(cells)) == len(cells)
+    assert all(start < 40 for _, start in cells)
+    rows = {place.row for place in placements}
+    assert rows == set(range(len(rows)))
+    assert len(rows) <= len({place.row for place in pack_best_fit(lengths, capacity=40)})
+
+
+def test_rows_are_filled_by_lengths_that_add_up() -> None:
+    """Best fit puts 6 + 3 and 5 + 2 + 2 together, and needs a third row for the last 2."""
+    lengths = [2, 2, 2, 3, 5, 6]
+
+    placements = pack_full_rows(lengths, capacity=10)
+
+    assert [place.row for place in placements] == [0, 0, 1, 1, 1, 0]
+    assert {place.row for place in pack_best_fit(lengths, capacity=10)} == {0, 1, 2}
+
+
+def test_lengths_that_are_nearly_alike_fill_their_rows() -> None:
+    lengths = [100 + number % 30 for number in range(3_000)]
+
+    fill = sum(lengths) / (1_024 * (1 + max(place.row for place in pack_full_rows(lengths, capacity=1_024))))
+
+    assert fill > 0.99

@@ -49,3 +49,21 @@ def test_a_missing_path_and_a_folder_without_files_are_errors(tmp_path):
         files_of("none.jsonl", tmp_path)
     with pytest.raises(SourceError, match=r"a folder without \.jsonl or \.jsonl\.gz"):
         files_of("empty", tmp_path)
+
+
+def test_a_pattern_is_the_files_that_match_it(tmp_path, monkeypatch):
+    for name in ("a/1.jsonl", "b/2.jsonl.gz", "b/3.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setenv("ROWS_DIR", str(tmp_path))
+
+    assert [file.name for file in files_of("${ROWS_DIR}/*/*", tmp_path)] == ["1.jsonl", "2.jsonl.gz"]
+
+
+def test_two_files_of_one_name_cannot_be_told_apart(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rows.jsonl").touch()
+
+    with pytest.raises(SourceError, match=r"several files named 'rows\.jsonl': rename them"):
+        files_of("*/rows.jsonl", tmp_path)

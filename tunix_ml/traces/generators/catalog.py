@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.recipe import GeneratorSource
 from tunix_ml.contracts.trace import Trace, TraceStep
-from tunix_ml.traces.generators import arithmetic, columns, numbers, stories, words
+from tunix_ml.traces.generators import arithmetic, card_play, columns, numbers, stories, words
 from tunix_ml.traces.generators.family import Family
 from tunix_ml.traces.prompts import normalise_prompt
 
@@ -56,6 +56,7 @@ GENERATORS = {
         "1",
         (*3 * (arithmetic.ADDITION, arithmetic.SUBTRACTION, arithmetic.WORD_PROBLEM), arithmetic.ADDITION),
     ),
+    "card_games": Generator("1", tuple(card_play.CARD_FAMILIES.values())),
 }
 GENERATOR_VERSIONS = {name: generator.version for name, generator in GENERATORS.items()}
 FAMILIES = {family.name: family for generator in GENERATORS.values() for family in generator.families}

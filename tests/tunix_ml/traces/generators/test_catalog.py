@@ -40,6 +40,7 @@ def test_more_traces_begin_with_fewer_and_another_seed_gives_others(name):
         ("golden", 42, 100, "2fbda6a072006b3b"),
         ("dev_reasoning", 7, 300, "485380ab3e7790ba"),
         ("arithmetic", 1, 1_000, "bdd4df27b28640c4"),
+        ("card_games", 1, 300, "c2552b193f5b1126"),
     ],
 )
 def test_a_version_of_a_generator_never_changes_its_traces(name, seed, num_traces, digest):
@@ -84,7 +85,7 @@ def test_families_share_the_traces_evenly():
 
 
 def test_an_unknown_generator_is_refused_at_once_with_the_known_ones():
-    with pytest.raises(ContractError, match="'poetry' is none of arithmetic, dev_reasoning, golden"):
+    with pytest.raises(ContractError, match="'poetry' is none of arithmetic, card_games, dev_reasoning, g"):
         generate(GeneratorSource(kind="generator", generator="poetry", seed=1, num_traces=1))
 
 

@@ -1,0 +1,1 @@
+"""The quality of a dataset version: duplicates, contamination, consistency, secrets, statistics, drift."""
