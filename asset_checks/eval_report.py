@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 from asset_checks import expectations
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
-from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, UNSCORED, EvalReport, ItemScore
+from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, UNSCORED, EvalReport, MetricEstimate
 from tunix_ml.contracts.gate import GateReport
 from tunix_ml.contracts.metrics import METRICS, SAMPLE_METRICS
-from tunix_ml.evaluation.aggregate import by_item, item_values, values_of
-from tunix_ml.evaluation.report import eval_slot, read_eval, read_scores
-from tunix_ml.evaluation.statistics.gate import GateSide, regression_gate
+from tunix_ml.evaluation.aggregate import Estimates, ScoredItem, by_item, over_items
+from tunix_ml.evaluation.report import read_eval, read_scores
 from tunix_ml.parquet import read_table
-from tunix_ml.registry.leaderboard import collect_leaderboard
-from tunix_ml.store import Snapshot
+from tunix_ml.registry.contest import contest
+from tunix_ml.registry.leaderboard import collect_rows, report_of
+from tunix_ml.registry.policy import is_sound
 
 SHUFFLED_TOLERANCE = 0.05
-GATE_DELTA = 0.05
 
 
 def scores_keep_their_contract(subject: Subject) -> Outcome:
@@ -77,13 +76,17 @@ def every_item_is_scored(subject: Subject) -> Outcome:
 
 
 def means_follow_from_the_items(subject: Subject) -> Outcome:
-    """Each metric is the mean of the item scores beside it, and the statuses are counted right."""
+    """Each metric, in whole, by k samples and by part, is the mean of the item scores beside it.
+
+    The statuses are counted right.
+    """
     report = _report(subject)
     scores = read_scores(subject.snapshot)
-    problems = list(_wrong_means(report, scores))
+    items = by_item(scores)
+    problems = list(_wrong_means(report, items))
     if Counter(score.status for score in scores) != Counter(report.status_counts):
         problems.append(f"statuses are {report.status_counts}, the items differ")
-    if sum(item.is_complete for item in by_item(scores)) != report.n_scored:
+    if sum(item.is_complete for item in items) != report.n_scored:
         problems.append(f"the report has {report.n_scored} items scored, the items differ")
     primary = report.metrics.get(report.primary_metric)
     if report.primary_score is not None and (primary is None or report.primary_score != primary.mean):
@@ -121,8 +124,8 @@ def gate_against_best(subject: Subject, report: EvalReport) -> GateReport | None
     """Return the gate's verdict against the best other run in scope, None where there is none."""
     rows = [
         row
-        for row in collect_leaderboard(subject.store, required_checks=BLOCKING).rows
-        if row["rank"] is not None
+        for row in collect_rows(subject.store, required_checks=BLOCKING).rows
+        if is_sound(row)
         and row["run_id"] != report.run_id
         and row["evaluation_set_digest"] == report.evaluation_set_digest
         and row["scorer"] == report.scorer
@@ -130,38 +133,38 @@ def gate_against_best(subject: Subject, report: EvalReport) -> GateReport | None
     ]
     if not rows:
         return None
-    best = min(rows, key=lambda row: (row["rank"], row["run_id"]))
-    baseline = eval_slot(subject.store.run(best["run_id"]), best["evaluation_set"], best["scorer"]).resolve()
-    return regression_gate(
-        _side(subject.snapshot), _side(baseline), delta=GATE_DELTA, clusters=_clusters(subject.snapshot)
-    )
+    sign = -1 if METRICS[report.primary_metric].direction == "higher" else 1
+    best = min(rows, key=lambda row: (sign * row["primary_score"], row["run_id"]))
+    return contest(subject.snapshot, report_of(subject.store, best), is_same_dataset=True)
 
 
-def _side(snapshot: Snapshot) -> GateSide:
-    report = EvalReport.read(snapshot.file("eval.json"))
-    metric = report.primary_metric
-    inputs = {
-        "dataset": report.inputs.get("dataset", "none"),
-        "evaluation set": report.evaluation_set_digest,
-        "scorer": report.scorers.get(metric, report.scorer),
-    }
-    return GateSide(report.run_id, METRICS[metric], item_values(read_scores(snapshot), metric), inputs)
+def _wrong_means(report: EvalReport, items: list[ScoredItem]) -> Iterator[str]:
+    """Compare every estimate of the report with the one that the items give now."""
+    stated, found = dict(_flat(report)), dict(_flat(over_items(items, report.primary_metric)))
+    for name in sorted(stated.keys() | found.keys()):
+        mine, theirs = stated.get(name), found.get(name)
+        if (
+            mine is None
+            or theirs is None
+            or mine.n != theirs.n
+            or not math.isclose(mine.mean, theirs.mean, abs_tol=1e-12)
+        ):
+            yield f"{name} is {_told(mine)}, the items give {_told(theirs)}"
 
 
-def _clusters(snapshot: Snapshot) -> dict[str, str]:
-    return {item.item_id: item.cluster for item in by_item(read_scores(snapshot))}
+def _is_equal(one: MetricEstimate, other: MetricEstimate) -> bool:
+    return one.n == other.n and math.isclose(one.mean, other.mean, abs_tol=1e-12)
 
 
-def _wrong_means(report: EvalReport, scores: list[ItemScore]) -> Iterator[str]:
-    items = by_item(scores)
-    sampled = {metric.name for metric in SAMPLE_METRICS}
-    for name, metric in report.metrics.items():
-        values = list(values_of(items, name).values()) if name in sampled else None
-        if values is None:
-            continue
-        mean = math.fsum(values) / max(len(values), 1)
-        if not math.isclose(mean, metric.mean, abs_tol=1e-12) or len(values) != metric.n:
-            yield f"{name} is {metric.mean} over {metric.n}, the items give {mean} over {len(values)}"
+def _flat(found: EvalReport | Estimates) -> Iterator[tuple[str, MetricEstimate]]:
+    yield from found.metrics.items()
+    yield from ((f"pass@{k}", estimate) for k, estimate in found.pass_at_k.items())
+    for group, parts in found.groups.items():
+        yield from ((f"{group} {name}", estimate) for name, estimate in parts.items())
+
+
+def _told(estimate: MetricEstimate | None) -> str:
+    return "missing" if estimate is None else f"{estimate.mean} over {estimate.n}"
 
 
 def _report(subject: Subject) -> EvalReport:

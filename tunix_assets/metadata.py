@@ -11,6 +11,7 @@ from urllib.parse import quote
 import dagster as dg
 
 from tunix_ml.contracts.table import TableSchema
+from tunix_ml.markdown import table
 
 INLINE_LIMIT = 1_000
 _WIDTH, _HEIGHT = 320, 90
@@ -39,18 +40,12 @@ def curve(values: Sequence[float], *, title: str) -> dg.MarkdownMetadataValue:
 _SAFE = "/:=',"  # what a data URI may hold unescaped inside a Markdown link; a space would end the link
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return "\n".join(lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows])
-
-
 def inline_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
     """Return a Markdown table cut to the rows that fit inline, saying how many were left out."""
     for shown in range(len(rows), -1, -1):
         left_out = len(rows) - shown
         note = f"\n\n… and {left_out} more" if left_out else ""
-        text = table(columns, rows[:shown]) + note
+        text = "\n".join(table(columns, rows[:shown])) + note
         if len(text) < INLINE_LIMIT:
             break
     return dg.MetadataValue.md(text)
@@ -77,10 +72,6 @@ def column_schema(schema: TableSchema) -> dict[str, dg.TableSchema]:
         for column in schema
     ]
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
-
-
-def _cell(value: object) -> str:
-    return " ".join(str(value).replace("|", "\\|").split())
 
 
 def _thinned(values: Sequence[float]) -> list[float]:

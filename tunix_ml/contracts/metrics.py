@@ -49,3 +49,4 @@ ITEM_METRICS = (
 )
 METRICS = {metric.name: metric for metric in (*SAMPLE_METRICS, *ITEM_METRICS)}
 PRIMARY = "answer_correctness"
+JUDGED = "judged_correct"

@@ -2,14 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tunix_ml.contracts.base import ContractError, TunixError, describe
 from tunix_ml.contracts.names import is_dataset_version, parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe
+
+Recipe = TypeVar("Recipe", bound=BaseModel)
 
 
 class UnknownDatasetVersion(TunixError):
@@ -39,7 +41,7 @@ def dataset_versions(home: Path) -> list[str]:
 
     A file whose name is no dataset version is not one of them; `load_recipe` says why.
     """
-    return sorted(name for name in _recipe_files(home) if is_dataset_version(name))
+    return sorted(name for name in recipe_files(home) if is_dataset_version(name))
 
 
 def load_recipe(dataset_version: str, home: Path) -> CatalogEntry:
@@ -50,7 +52,7 @@ def load_recipe(dataset_version: str, home: Path) -> CatalogEntry:
         UnknownDatasetVersion: there is no such recipe; the message names those there are.
     """
     parse_dataset_version(dataset_version)
-    files = _recipe_files(home)
+    files = recipe_files(home)
     if dataset_version not in files:
         places = " or ".join(str(directory) for directory in catalog_directories(home))
         raise UnknownDatasetVersion(
@@ -66,19 +68,29 @@ def read_recipe(path: Path) -> DatasetRecipe:
     Raises:
         ContractError: the file is not there or no recipe; the message names it and the fields.
     """
+    return parse_recipe(path, DatasetRecipe, what="a dataset recipe")
+
+
+def recipe_files(home: Path, folder: str = "") -> dict[str, Path]:
+    """Return the recipe files in a folder of the catalog, by name; a user's own replaces no shipped one."""
+    files: dict[str, Path] = {}
+    for directory in catalog_directories(home):
+        for path in sorted((directory / folder).glob("*.yaml")):
+            files.setdefault(path.stem, path)
+    return files
+
+
+def parse_recipe(path: Path, contract: type[Recipe], *, what: str) -> Recipe:
+    """Read one recipe of any kind; `what` it is called is for the error.
+
+    Raises:
+        ContractError: the file is not there or no such recipe; the message names it and the fields.
+    """
     try:
-        return DatasetRecipe.model_validate(yaml.safe_load(path.read_bytes()))
+        return contract.model_validate(yaml.safe_load(path.read_bytes()))
     except OSError as error:
         raise ContractError(f"recipe {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
-        raise ContractError(f"{path} is not a dataset recipe: {describe(error)}") from error
-
-
-def _recipe_files(home: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for directory in catalog_directories(home):
-        for path in sorted(directory.glob("*.yaml")):
-            files.setdefault(path.stem, path)
-    return files
+        raise ContractError(f"{path} is not {what}: {describe(error)}") from error

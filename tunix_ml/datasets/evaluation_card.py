@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tunix_ml.contracts.evaluation_set import EVERYTHING, EvaluationItem, EvaluationSetManifest
+from tunix_ml.markdown import table
 
 _NUM_SHOWN = 3
 
@@ -27,19 +28,14 @@ def render_evaluation_card(manifest: EvaluationSetManifest, items: Sequence[Eval
             f"* Items: {manifest.n_items:,} in {manifest.num_clusters:,} clusters",
             f"* Read from: `{manifest.source}`, sha256 `{manifest.source_sha256[:16]}`",
             "",
-            *(line for title, found in told_apart.items() for line in _table(title, found)),
+            *(
+                line
+                for title, found in told_apart.items()
+                for line in (*table((title, "Items"), found.items()), "")
+            ),
             *(line for item in items[:_NUM_SHOWN] for line in _shown(item)),
         ]
     )
-
-
-def _table(title: str, counts: dict[str, int]) -> list[str]:
-    rows = [f"| {_cell(name)} | {count:,} |" for name, count in counts.items()]
-    return [f"| {title} | Items |", "|---|---|", *rows, ""]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _shown(item: EvaluationItem) -> list[str]:

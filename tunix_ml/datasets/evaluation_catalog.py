@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-from pydantic import ValidationError
-
-from tunix_ml.contracts.base import ContractError, TunixError, describe
+from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.evaluation_set import EvaluationSetRecipe
 from tunix_ml.contracts.names import is_dataset_version, parse_dataset_version
-from tunix_ml.datasets.catalog import catalog_directories
+from tunix_ml.datasets.catalog import parse_recipe, recipe_files
 from tunix_ml.traces.lines import SourceError
 from tunix_ml.traces.sources import expand
 
@@ -45,7 +42,7 @@ def evaluation_recipes(home: Path) -> list[str]:
 
     A user's own does not replace a shipped one.
     """
-    return sorted(_recipe_files(home))
+    return sorted(recipe_files(home, FOLDER))
 
 
 def catalog_sets(home: Path) -> list[str]:
@@ -60,27 +57,13 @@ def load_evaluation_recipe(name: str, home: Path) -> EvaluationEntry:
         ContractError: the name or the recipe is malformed; the message names the file and the fields.
         UnknownEvaluationSet: there is no such recipe; the message names those there are.
     """
-    files = _recipe_files(home)
+    files = recipe_files(home, FOLDER)
     if name not in files:
         known = ", ".join(sorted(files))
         raise UnknownEvaluationSet(f"no evaluation set {name!r:.140} in the catalog, which has: {known}")
     try:
         parse_dataset_version(name)
-        recipe = EvaluationSetRecipe.model_validate(yaml.safe_load(files[name].read_bytes()))
-    except yaml.YAMLError as error:
-        raise ContractError(f"{files[name]} is not YAML: {error}") from error
-    except ValidationError as error:
-        raise ContractError(
-            f"{files[name]} is not a recipe of an evaluation set: {describe(error)}"
-        ) from error
     except ContractError as error:
         raise ContractError(f"{files[name]}: {error}") from None
+    recipe = parse_recipe(files[name], EvaluationSetRecipe, what="a recipe of an evaluation set")
     return EvaluationEntry(name, recipe, files[name])
-
-
-def _recipe_files(home: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for directory in catalog_directories(home):
-        for path in sorted((directory / FOLDER).glob("*.yaml")):
-            files.setdefault(path.stem, path)
-    return files

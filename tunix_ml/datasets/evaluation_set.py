@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
-
-from tunix_ml.contracts.base import ContractError, TunixError
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import record_digest, set_digest
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.names import evaluation_set_name, is_dataset_version
@@ -14,6 +12,7 @@ from tunix_ml.contracts.trace import SPLITS, DatasetTrace, Split
 from tunix_ml.datasets.evaluation_catalog import UnknownEvaluationSet, catalog_sets
 from tunix_ml.datasets.evaluation_items import answer_type_of
 from tunix_ml.datasets.read import read_dataset
+from tunix_ml.json_lines import read_json_lines
 from tunix_ml.store import NotPublished, Slot, Snapshot, Store
 
 OWN: Split = "test"
@@ -92,13 +91,8 @@ def read_published_items(snapshot: Snapshot) -> list[EvaluationItem]:
     Raises:
         ContractError: a line is not an item.
     """
-    lines = snapshot.file(ITEMS_FILE).read_bytes()
-    try:
-        return msgspec.json.Decoder(EvaluationItem).decode_lines(lines)
-    except msgspec.DecodeError as error:
-        raise ContractError(
-            f"{ITEMS_FILE} of {snapshot.record.key!r} breaks its contract: {error}"
-        ) from error
+    subject = f"{ITEMS_FILE} of {snapshot.record.key!r}"
+    return read_json_lines(snapshot.file(ITEMS_FILE), EvaluationItem, subject=subject)
 
 
 def full_names(names: Iterable[str], dataset_version: str) -> list[str]:

@@ -5,6 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tunix_ml.contracts.evaluation import GROUPS, UNSCORED, Group, ItemScore, MetricEstimate
 from tunix_ml.contracts.metrics import METRICS, SAMPLE_METRICS
@@ -61,18 +62,24 @@ def values_of(items: Iterable[ScoredItem], metric: str) -> dict[str, float]:
     return {item_id: value for item_id, value in found if value is not None}
 
 
-def estimates(
-    items: Sequence[ScoredItem], *, extra: Mapping[str, Values] | None = None
-) -> dict[str, MetricEstimate]:
-    """Return the mean of every metric that applies to an item, over the complete items.
+class Estimates(NamedTuple):
+    """All means that a report states, as its fields of these names."""
 
-    Args:
-        items: with their samples.
-        extra: metrics that belong to items and not to samples: a value by item id.
-    """
+    metrics: dict[str, MetricEstimate]
+    pass_at_k: dict[int, MetricEstimate]
+    groups: dict[Group, dict[str, MetricEstimate]]
+
+
+def over_items(items: Sequence[ScoredItem], primary_metric: str) -> Estimates:
+    """Return the means over items: of every metric, and of the primary one by k samples and by part."""
+    return Estimates(estimates(items), pass_at(items, primary_metric), group_estimates(items, primary_metric))
+
+
+def estimates(items: Sequence[ScoredItem]) -> dict[str, MetricEstimate]:
+    """Return the mean of every metric that applies to an item, over the complete items."""
     complete = [item for item in items if item.is_complete]
     columns: dict[str, Values] = {metric.name: values_of(complete, metric.name) for metric in SAMPLE_METRICS}
-    columns |= {"maj_at_k": _majorities(complete)} | dict(extra or {})
+    columns["maj_at_k"] = _majorities(complete)
     clusters = {item.item_id: item.cluster for item in complete}
     return {name: _estimate(name, values, clusters) for name, values in columns.items() if values}
 
@@ -126,18 +133,11 @@ def _parts(items: Sequence[ScoredItem], group: Group, metric: str) -> dict[str, 
     parts: dict[str, list[ScoredItem]] = defaultdict(list)
     for item in items:
         parts[getattr(item.samples[0], group)].append(item)
-    found = {name: estimates(part).get(metric) for name, part in sorted(parts.items())}
-    return {name: value for name, value in found.items() if value is not None}
+    values = {name: values_of(part, metric) for name, part in sorted(parts.items())}
+    clusters = {item.item_id: item.cluster for item in items}
+    return {name: _estimate(metric, found, clusters) for name, found in values.items() if found}
 
 
 def _estimate(metric: str, values: Values, clusters: Mapping[str, str]) -> MetricEstimate:
     labels = [clusters[item_id] for item_id in values]
-    found = estimate_mean(list(values.values()), clusters=labels, is_share=METRICS[metric].is_share)
-    return MetricEstimate(
-        mean=found.mean,
-        stderr=found.stderr,
-        ci95_low=found.low,
-        ci95_high=found.high,
-        n=found.n,
-        interval=found.interval,
-    )
+    return estimate_mean(list(values.values()), clusters=labels, is_share=METRICS[metric].is_share)

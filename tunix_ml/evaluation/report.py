@@ -4,9 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
-
-import msgspec
+from typing import NamedTuple
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport, ItemScore, SelfTest
@@ -15,17 +13,17 @@ from tunix_ml.contracts.prediction import ForeignPrediction, GoldLikelihood, Pre
 from tunix_ml.contracts.system import AnswerRule
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
-from tunix_ml.evaluation.aggregate import by_item, estimates, group_estimates, pass_at
+from tunix_ml.evaluation.aggregate import by_item, over_items
 from tunix_ml.evaluation.score import PredictionMismatch, score_items, scorer_digests
 from tunix_ml.evaluation.self_test import run_self_test
 from tunix_ml.evaluation.summary import render_report
 from tunix_ml.exports.templates import template
+from tunix_ml.json_lines import read_json_lines
 from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
 
 ANSWERS = "answers"
-Line = TypeVar("Line")
 
 
 class Predictions(NamedTuple):
@@ -83,17 +81,23 @@ def read_predictions(slot: Slot, *, digest: str | None = None) -> Predictions:
         ContractError: a line is not a prediction.
     """
     snapshot = slot.resolve(digest)
+    of = f"of {snapshot.record.key!r}"
     return Predictions(
         snapshot,
         PredictionsMeta.read(snapshot.file("predictions_meta.json")),
-        _read_lines(snapshot, "predictions.jsonl", Prediction),
-        _read_lines(snapshot, "gold.jsonl", GoldLikelihood),
+        read_json_lines(snapshot.file("predictions.jsonl"), Prediction, subject=f"predictions.jsonl {of}"),
+        read_json_lines(snapshot.file("gold.jsonl"), GoldLikelihood, subject=f"gold.jsonl {of}"),
     )
 
 
 def read_eval(slot: Slot, *, digest: str | None = None) -> EvalReport:
+    """Read the report of a slot, verified."""
+    return read_report(slot.resolve(digest))
+
+
+def read_report(snapshot: Snapshot) -> EvalReport:
     """Read a published report, verified."""
-    return EvalReport.read(slot.resolve(digest).file("eval.json"))
+    return EvalReport.read(snapshot.file("eval.json"))
 
 
 def read_scores(snapshot: Snapshot) -> list[ItemScore]:
@@ -176,8 +180,8 @@ def build_report(
     """
     items = by_item(scores)
     n_scored = sum(item.is_complete for item in items)
-    metrics = estimates(items)
-    primary = metrics.get(evaluation.primary_metric)
+    means = over_items(items, evaluation.primary_metric)
+    primary = means.metrics.get(evaluation.primary_metric)
     return EvalReport(
         run_id=evaluation.run.run_id,
         dataset_version=evaluation.dataset_version,
@@ -195,19 +199,10 @@ def build_report(
         n_scored=n_scored,
         coverage=n_scored / len(items),
         status_counts=dict(sorted(Counter(score.status for score in scores).items())),
-        metrics=metrics,
-        pass_at_k=pass_at(items, evaluation.primary_metric),
-        groups=group_estimates(items, evaluation.primary_metric),
+        **means._asdict(),
         primary_score=primary.mean if primary and n_scored == len(items) else None,
         self_test=self_test,
     )
-
-
-def _read_lines(snapshot: Snapshot, name: str, contract: type[Line]) -> list[Line]:
-    try:
-        return msgspec.json.Decoder(contract).decode_lines(snapshot.file(name).read_bytes())
-    except msgspec.DecodeError as error:
-        raise ContractError(f"{name} of {snapshot.record.key!r} breaks its contract: {error}") from error
 
 
 def _gold_scores(gold: Sequence[GoldLikelihood]) -> dict[str, dict[str, float]]:

@@ -1,9 +1,10 @@
 """The report as Markdown: the means, the parts of the set, and the first items with what was written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tunix_ml.contracts.evaluation import EvalReport, ItemScore, MetricEstimate
 from tunix_ml.contracts.metrics import METRICS
+from tunix_ml.markdown import cell, table
 
 _NUM_SHOWN = 8
 _MAX_SHOWN_CHARS = 4_000
@@ -35,13 +36,9 @@ def _all_samples(num_samples: int) -> str:
     return "a score" if num_samples == 1 else f"{num_samples} scores each, whose mean counts"
 
 
-def _metric_table(report: EvalReport) -> Iterator[str]:
-    yield "| Metric | Mean | 95 % interval | Standard error | n |"
-    yield "|---|---|---|---|---|"
-    for name, metric in report.metrics.items():
-        yield _metric_line(f"{name}{_unit(name)}", metric)
-    for k, metric in report.pass_at_k.items():
-        yield _metric_line(f"pass@{k}", metric)
+def _metric_table(report: EvalReport) -> list[str]:
+    named = {f"{name}{_unit(name)}": metric for name, metric in report.metrics.items()}
+    return _estimates("Metric", named | {f"pass@{k}": metric for k, metric in report.pass_at_k.items()})
 
 
 def _unit(name: str) -> str:
@@ -50,20 +47,16 @@ def _unit(name: str) -> str:
 
 def _group_tables(report: EvalReport) -> Iterator[str]:
     for group, parts in report.groups.items():
-        yield f"| {report.primary_metric} by {group} | Mean | 95 % interval | Standard error | n |"
-        yield "|---|---|---|---|---|"
-        for name, metric in parts.items():
-            yield _metric_line(name, metric)
+        yield from _estimates(f"{report.primary_metric} by {group}", parts)
         yield ""
 
 
-def _metric_line(name: str, metric: MetricEstimate) -> str:
-    interval = metric.shown_interval()
-    return f"| {_cell(name)} | {metric.mean:.3f} | {interval} | {metric.stderr:.3f} | {metric.n} |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ")
+def _estimates(title: str, named: Mapping[str, MetricEstimate]) -> list[str]:
+    rows = (
+        (name, f"{metric.mean:.3f}", metric.shown_interval(), f"{metric.stderr:.3f}", metric.n)
+        for name, metric in named.items()
+    )
+    return table((title, "Mean", "95 % interval", "Standard error", "n"), rows)
 
 
 def _sample_lines(score: ItemScore, metric: str) -> list[str]:
@@ -71,4 +64,4 @@ def _sample_lines(score: ItemScore, metric: str) -> list[str]:
     verdict = "right" if value == 1 else f"not right, {score.status}"
     text = (score.text or "")[:_MAX_SHOWN_CHARS]
     written = "\n".join(f"    {line}" for line in text.splitlines())
-    return [f"Item `{score.item_id[:16]}` ({verdict}; expected `{_cell(score.expected)}`):", "", written, ""]
+    return [f"Item `{score.item_id[:16]}` ({verdict}; expected `{cell(score.expected)}`):", "", written, ""]

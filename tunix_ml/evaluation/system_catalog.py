@@ -3,12 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-from pydantic import ValidationError
-
-from tunix_ml.contracts.base import ContractError, describe
 from tunix_ml.contracts.system import SystemsRecipe
-from tunix_ml.datasets.catalog import catalog_directories
+from tunix_ml.datasets.catalog import parse_recipe, recipe_files
 
 _FOLDER = "systems"
 
@@ -22,12 +18,8 @@ class SystemsEntry(NamedTuple):
 
 
 def systems_recipes(home: Path) -> list[Path]:
-    """Return the file of every recipe, by name; a user's own comes after a shipped one of its name."""
-    files: dict[str, Path] = {}
-    for directory in catalog_directories(home):
-        for path in sorted((directory / _FOLDER).glob("*.yaml")):
-            files.setdefault(path.stem, path)
-    return [files[name] for name in sorted(files)]
+    """Return the file of every recipe, in the order of their names."""
+    return [path for _, path in sorted(recipe_files(home, _FOLDER).items())]
 
 
 def load_systems(path: Path) -> SystemsEntry:
@@ -36,10 +28,4 @@ def load_systems(path: Path) -> SystemsEntry:
     Raises:
         ContractError: it is malformed; the message names the file and the fields.
     """
-    try:
-        recipe = SystemsRecipe.model_validate(yaml.safe_load(path.read_bytes()))
-    except yaml.YAMLError as error:
-        raise ContractError(f"{path} is not YAML: {error}") from error
-    except ValidationError as error:
-        raise ContractError(f"{path} is not a recipe of systems: {describe(error)}") from error
-    return SystemsEntry(path.stem, recipe, path)
+    return SystemsEntry(path.stem, parse_recipe(path, SystemsRecipe, what="a recipe of systems"), path)

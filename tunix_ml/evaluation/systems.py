@@ -10,12 +10,12 @@ import msgspec
 from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import canonical_json, file_sha256, record_digest
 from tunix_ml.contracts.evaluation import ItemScore
+from tunix_ml.contracts.metrics import JUDGED
 from tunix_ml.contracts.prediction import ForeignPrediction
 from tunix_ml.contracts.recipe import FieldMapping
 from tunix_ml.contracts.system import SystemIdentity, SystemMapping, SystemsRecipe
 from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
 from tunix_ml.durable import make_directory, write_atomically
-from tunix_ml.evaluation.judges.report import JUDGED
 from tunix_ml.evaluation.report import Evaluation, publish_scores, score_and_publish
 from tunix_ml.evaluation.score import JudgedScore, score_verdicts, scorer_digests
 from tunix_ml.evaluation.system_catalog import SystemsEntry, load_systems, systems_recipes

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import msgspec
 from pydantic import Field
 
 from tunix_ml.contracts.artifact import Digest
-from tunix_ml.contracts.base import Artifact, ContractError
+from tunix_ml.contracts.base import Artifact
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.prediction import PredictConfig, Prediction, PredictionsMeta
 from tunix_ml.contracts.reproduction import DifferingText, PredictionReproduction
@@ -24,6 +23,7 @@ from tunix_ml.inference.decode import Request, decode
 from tunix_ml.inference.predict import code_version, end_token_ids, item_number
 from tunix_ml.inference.programs import prepare
 from tunix_ml.inference.stops import cut_after_stop
+from tunix_ml.json_lines import read_json_lines
 from tunix_ml.modeling.huggingface import load_model
 from tunix_ml.store import CorruptArtifact, RunDirectory, Snapshot, Store
 from tunix_ml.training.devices import configure_process, describe_device, find_device
@@ -99,11 +99,8 @@ def chosen_items(rows: Sequence[Prediction], *, num_items: int, digest: Digest) 
 
 
 def _read(predictions: Snapshot) -> list[Prediction]:
-    lines = predictions.file("predictions.jsonl").read_bytes()
-    try:
-        return msgspec.json.Decoder(Prediction).decode_lines(lines)
-    except msgspec.DecodeError as error:
-        raise ContractError(f"predictions.jsonl of {predictions.record.key!r}: {error}") from error
+    subject = f"predictions.jsonl of {predictions.record.key!r}"
+    return read_json_lines(predictions.file("predictions.jsonl"), Prediction, subject=subject)
 
 
 def _write(folder: Path, meta: PredictionsMeta, asked: Sequence[Asked], report: Report) -> list[list[str]]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.contracts.evaluation import EvalReport, ItemScore
+from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA, PAIRS_SCHEMA
 from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.evaluation.aggregate import by_item, values_of
 from tunix_ml.evaluation.report import eval_slot, read_eval, read_scores
+from tunix_ml.markdown import table
 from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.ranks import Board, rank_board
@@ -59,6 +60,13 @@ _FROM_REPORT = (
 )
 
 
+class CollectedRows(NamedTuple):
+    """A row for each report of each run, without ranks, and why runs could not be read."""
+
+    rows: list[Row]
+    unreadable: dict[str, str]
+
+
 class Leaderboard(NamedTuple):
     """The rows, best first within each board, the pairs behind the ranks, and why runs could not be read."""
 
@@ -85,9 +93,7 @@ def publish_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Snap
 
 def render_boards(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table, in their order."""
-    lines = ["# Leaderboard", "", f"| {' | '.join(_SHOWN)} |", "|---" * len(_SHOWN) + "|"]
-    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
-    return "\n".join(lines) + "\n"
+    return "\n".join(["# Leaderboard", "", *table(_SHOWN, map(_cells, rows))]) + "\n"
 
 
 def read_leaderboard(snapshot: Snapshot) -> list[Row]:
@@ -103,9 +109,14 @@ def read_pairs(snapshot: Snapshot) -> list[Row]:
 
 
 def collect_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Leaderboard:
+    """Return the rows of the store as they are now, and the ranks of those that are valid."""
+    return _ranked(store, *collect_rows(store, required_checks=required_checks))
+
+
+def collect_rows(store: Store, *, required_checks: Sequence[str]) -> CollectedRows:
     """Return a row for each run, evaluation set and scorer in the store as they are now.
 
-    A row is ranked only if its report has passed every one of the required checks.
+    A row is valid only if its report has passed every one of the required checks.
     """
     rows: list[Row] = []
     unreadable: dict[str, str] = {}
@@ -121,7 +132,17 @@ def collect_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Lead
                 rows.append(_row(store, run, slot, required_checks))
             except (StoreError, ContractError, OSError) as error:
                 unreadable[f"{run_id}/{slot.table}"] = str(error)
-    return _ranked(store, rows, unreadable)
+    return CollectedRows(rows, unreadable)
+
+
+def report_of(store: Store, row: Row) -> Snapshot:
+    """Return the published report behind a row.
+
+    Raises:
+        NotPublished: it is gone.
+    """
+    slot = eval_slot(store.run(row["run_id"]), row["evaluation_set"], row["scorer"])
+    return slot.resolve(row["eval_digest"])
 
 
 def _row(store: Store, run: RunDirectory, slot: Slot, required_checks: Sequence[str]) -> Row:
@@ -146,9 +167,9 @@ def _row(store: Store, run: RunDirectory, slot: Slot, required_checks: Sequence[
     }
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row) -> list[object]:
     score, low, high = row["primary_score"], row["ci95_low"], row["ci95_high"]
-    cells = [
+    return [
         row["rank"] or "-",
         row["tie_group"] or "-",
         row["evaluation_set"],
@@ -161,7 +182,6 @@ def _cells(row: Row) -> list[str]:
         f"{row['status']}: {row['reason']}" if row["reason"] else row["status"],
         row["run_id"],
     ]
-    return [str(cell).replace("|", r"\|").replace("\n", " ") for cell in cells]
 
 
 def _mean(report: EvalReport, metric: str) -> float | None:
@@ -189,15 +209,10 @@ def _rank(store: Store, rows: list[Row]) -> Board:
     if not rows:
         return Board({}, [])
     metric = METRICS[rows[0]["primary_metric"]]
-    items = {row["run_id"]: by_item(_scores(store, row)) for row in rows}
+    items = {row["run_id"]: by_item(read_scores(report_of(store, row))) for row in rows}
     clusters = {item.item_id: item.cluster for item in items[rows[0]["run_id"]]}
     values = {run_id: values_of(found, metric.name) for run_id, found in items.items()}
     return rank_board(values, metric, clusters=clusters)
-
-
-def _scores(store: Store, row: Row) -> list[ItemScore]:
-    slot = eval_slot(store.run(row["run_id"]), row["evaluation_set"], row["scorer"])
-    return read_scores(slot.resolve(row["eval_digest"]))
 
 
 def _pair_rows(board: Board, *, evaluation_set: str, scorer: str) -> list[Row]:

@@ -10,6 +10,7 @@ from tunix_ml.contracts.registry import Decision, EventKind, ModelVersion
 from tunix_ml.registry.contest import contest
 from tunix_ml.registry.events import RegistryError
 from tunix_ml.registry.evidence import damage, evidence_of, failed_checks, not_reproduced, reproduction_of
+from tunix_ml.registry.leaderboard import report_of
 from tunix_ml.registry.models import RegisteredModel, decide, illegal
 from tunix_ml.registry.policy import Row, Scope, eligible_rows, is_sound, row_of, row_of_version, version_of
 from tunix_ml.store import Store, StoreError
@@ -205,7 +206,9 @@ def _gate(
     if doubts := unsound(theirs):
         return None, [f"there is nothing to compare with: {doubts[0]}"]
     try:
-        gate = contest(store, row, theirs, delta=rules.delta)
+        gate = contest(
+            report_of(store, row), report_of(store, theirs), is_same_dataset=False, delta=rules.delta
+        )
     except (StoreError, ContractError) as error:
         return None, [f"the gate cannot compare with {champion.run_id}: {error}"]
     if gate.verdict == "PASS" or (gate.verdict == "INCONCLUSIVE" and rules.allow_inconclusive):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tunix_ml.contracts.metrics import Metric
-from tunix_ml.evaluation.statistics.ranking import rank_intervals, tie_groups
+from tunix_ml.evaluation.statistics.ranking import rank_intervals, ranks_of, tie_groups
 from tunix_ml.evaluation.statistics.significance import Comparison, compare_all
 
 # All pairs of so many runs are tested; of a longer board the best ones are.
@@ -48,12 +48,12 @@ def rank_board(
     intervals = rank_intervals(compared, direction=metric.direction, clusters=clusters)
     ranks = {
         run: Rank(
-            rank=1 + sum(other > means[run] for other in means.values()),
+            rank=rank,
             tie_group=group_of.get(run),
             rank_low=intervals[run].low if run in intervals else None,
             rank_high=intervals[run].high if run in intervals else None,
         )
-        for run in order
+        for run, rank in zip(order, ranks_of([means[run] for run in order]), strict=True)
     }
     return Board(ranks, [_pair(comparison) for comparison in comparisons])
 

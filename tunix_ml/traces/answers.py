@@ -36,14 +36,6 @@ def normalise_text(text: str) -> str:
     return " ".join(_clean(text).casefold().split())
 
 
-def answers_equal(given: str, expected: str) -> bool:
-    """Compare two answers, as exact numbers where both are numbers and as normalised texts otherwise."""
-    numbers = parse_number(given), parse_number(expected)
-    if numbers[0] is not None and numbers[1] is not None:
-        return numbers[0] == numbers[1]
-    return normalise_text(given) == normalise_text(expected)
-
-
 def _clean(text: str) -> str:
     if text.isascii():
         return text.strip().removesuffix(".").rstrip()

@@ -184,12 +184,6 @@ def train_step(
     return TrainState(state.step + 1, params, opt_state), StepMetrics(loss, norm, rate)
 
 
-def mean_loss(network: Network, params: Params, batch: Batch) -> jax.Array:
-    """Return the loss in nats per supervised token of the batch."""
-    total = loss_sum(network, params, batch)
-    return total.nats / total.num_supervised
-
-
 def loss_sum(network: Network, params: Params, batch: Batch, *, dropout: Dropout | None = None) -> LossSum:
     """Return the loss of a batch as a sum, for means over several batches."""
     inputs, targets, weights, segment_ids, positions = map(jnp.asarray, batch)

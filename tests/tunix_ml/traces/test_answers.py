@@ -4,11 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunix_ml.traces.answers import answers_equal, normalise_text, parse_number
+from tunix_ml.traces.answers import normalise_text, parse_number
 
 any_answer = st.one_of(
     st.text(), st.from_regex(r"[-+$]?\d{1,4}(,\d{3})?(\.\d{1,2})?(/\d)?%?\.?", fullmatch=True)
 )
+
+
+def meant(text: str) -> object:
+    """What two spellings of one answer have in common."""
+    return parse_number(text) or normalise_text(text)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +108,7 @@ def test_what_is_not_one_plain_number_has_no_value(text: str) -> None:
     ],
 )
 def test_two_spellings_of_one_answer_are_equal(given: str, expected: str) -> None:
-    assert answers_equal(given, expected)
+    assert meant(given) == meant(expected)
 
 
 @pytest.mark.parametrize(
@@ -129,19 +134,12 @@ def test_two_spellings_of_one_answer_are_equal(given: str, expected: str) -> Non
     ],
 )
 def test_different_answers_are_not_equal(given: str, expected: str) -> None:
-    assert not answers_equal(given, expected)
-    assert not answers_equal(expected, given)
+    assert meant(given) != meant(expected)
 
 
 @given(any_answer)
-def test_every_answer_equals_itself(answer: str) -> None:
-    assert answers_equal(answer, answer)
-    assert answers_equal(f"  {answer}\n", answer)
-
-
-@given(any_answer, any_answer)
-def test_equality_is_symmetric(one: str, other: str) -> None:
-    assert answers_equal(one, other) == answers_equal(other, one)
+def test_space_around_an_answer_does_not_matter(answer: str) -> None:
+    assert meant(f"  {answer}\n") == meant(answer)
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(0, 4))
@@ -149,7 +147,6 @@ def test_grouping_and_trailing_zeros_never_change_a_number(value: int, num_zeros
     spelled = f"{value:,}" + ("." + "0" * num_zeros if num_zeros else "")
 
     assert parse_number(spelled) == (Fraction(value), "")
-    assert answers_equal(spelled, str(value))
 
 
 def test_texts_are_compared_without_case_spacing_and_a_final_full_stop() -> None:

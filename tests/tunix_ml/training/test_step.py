@@ -21,7 +21,6 @@ from tunix_ml.training.step import (
     compile_steps,
     init_state,
     loss_sum,
-    mean_loss,
     train_step,
 )
 
@@ -59,6 +58,11 @@ def batch_of(*rows: list[tuple[list[int], int]], length: int = 8) -> Batch:
             weights[index, start + num_prompt - 1 : start + size] = 1
             start += size
     return Batch(inputs, targets, weights, segments, positions)
+
+
+def mean_loss(network: Network, params: Params, batch: Batch) -> jax.Array:
+    total = loss_sum(network, params, batch)
+    return total.nats / total.num_supervised
 
 
 jitted_sum = jax.jit(loss_sum, static_argnums=0)

@@ -1,10 +1,14 @@
 """A comparison in words: the verdict as a sentence, and all of it as Markdown."""
 
+import math
 from collections.abc import Iterator
 
 from tunix_ml.contracts.comparison import PairedResult, PairTest, RunComparison
 from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.evaluation.comparison.numbers import UNKNOWN, in_unit, p_equals, points, short
+from tunix_ml.evaluation.statistics.estimates import Z_95
+from tunix_ml.evaluation.statistics.power import minimum_detectable_effect
+from tunix_ml.markdown import table
 
 SIGNIFICANT = 0.05
 TEST_NAMES: dict[PairTest, str] = {
@@ -38,6 +42,20 @@ def verdict(comparison: RunComparison, *, p_holm: float | None = None, num_pairs
     return f"{head}; {_interval(comparison.metric, result)}; {sure}."
 
 
+def detectable(comparison: RunComparison) -> str | None:
+    """Say which true difference these items would show significantly in four of five such comparisons.
+
+    None where they show no spread to tell it from.
+    """
+    result = comparison.result
+    if result.ci95_low is None or result.ci95_high is None or result.ci95_low == result.ci95_high:
+        return None
+    stderr = (result.ci95_high - result.ci95_low) / 2 / Z_95
+    effect = minimum_detectable_effect(sd=stderr * math.sqrt(result.n), n=result.n)
+    amount = in_unit(comparison.metric, effect, is_signed=True).lstrip("+")
+    return f"So many items show a true difference of {amount} in 80 % of cases, smaller ones less often."
+
+
 def is_better(metric: str, difference: float) -> bool:
     """Say whether a difference of a less b speaks for a, as the metric's direction has it."""
     return (difference > 0) == (METRICS[metric].direction == "higher")
@@ -59,6 +77,7 @@ def render_comparison(comparison: RunComparison) -> str:
             + (f", {left_out:,} are left out because a run has no score for them" if left_out else "")
             + f": A is better on {comparison.wins_a:,}, B on {comparison.wins_b:,},"
             f" {comparison.ties:,} are alike.",
+            *([told] if (told := detectable(comparison)) else []),
             "",
             *_settings(comparison),
             *_parts(comparison),
@@ -79,36 +98,47 @@ def _interval(metric: str, result: PairedResult) -> str:
 
 def _settings(comparison: RunComparison) -> Iterator[str]:
     if comparison.settings:
-        yield from ("| Setting | A | B |", "|---|---|---|")
-    for setting in comparison.settings:
-        yield f"| {_cell(setting.name)} | {_cell(setting.a)} | {_cell(setting.b)} |"
-    same = f"{comparison.num_same_settings:,} settings are the same."
-    yield from ("", same, "")
+        rows = ((found.name, _cut(found.a), _cut(found.b)) for found in comparison.settings)
+        yield from table(("Setting", "A", "B"), rows)
+    yield from ("", f"{comparison.num_same_settings:,} settings are the same.", "")
 
 
 def _parts(comparison: RunComparison) -> Iterator[str]:
+    metric = comparison.metric
     if comparison.parts:
-        yield from ("| Part | n | A | B | A less B |", "|---|---|---|---|---|")
-    for part in comparison.parts:
-        values = (part.mean_a, part.mean_b)
-        shown = " | ".join(in_unit(comparison.metric, value) for value in values)
-        difference = in_unit(comparison.metric, part.difference, is_signed=True)
-        yield f"| {part.group}: {_cell(part.name)} | {part.n} | {shown} | {difference} |"
+        rows = (
+            (
+                f"{part.group}: {part.name}",
+                part.n,
+                in_unit(metric, part.mean_a),
+                in_unit(metric, part.mean_b),
+                in_unit(metric, part.difference, is_signed=True),
+            )
+            for part in comparison.parts
+        )
+        yield from table(("Part", "n", "A", "B", "A less B"), rows)
     yield ""
 
 
 def _items(comparison: RunComparison) -> Iterator[str]:
     if not comparison.items:
         return
-    yield from ("| Item | Expected | A found | Score | B found | Score |", "|---|---|---|---|---|---|")
-    for item in comparison.items[:_NUM_SHOWN]:
-        found_a, found_b = _cell(item.extracted_a), _cell(item.extracted_b)
-        scored = f"{found_a} | {item.score_a:.3g} | {found_b} | {item.score_b:.3g}"
-        yield f"| `{_cell(item.item_id)}` | {_cell(item.expected)} | {scored} |"
+    rows = (
+        (
+            f"`{_cut(item.item_id)}`",
+            _cut(item.expected),
+            _cut(item.extracted_a),
+            f"{item.score_a:.3g}",
+            _cut(item.extracted_b),
+            f"{item.score_b:.3g}",
+        )
+        for item in comparison.items[:_NUM_SHOWN]
+    )
+    yield from table(("Item", "Expected", "A found", "Score", "B found", "Score"), rows)
     if len(comparison.items) > _NUM_SHOWN:
         yield f"\n… and {len(comparison.items) - _NUM_SHOWN:,} more in `comparison.json`"
 
 
-def _cell(text: str | None) -> str:
-    plain = " ".join((UNKNOWN if text is None else text).split()).replace("|", r"\|")
-    return plain if len(plain) <= _MAX_CELL_CHARS else plain[: _MAX_CELL_CHARS - 1] + "…"
+def _cut(text: str | None) -> str:
+    shown = " ".join((UNKNOWN if text is None else text).split())
+    return shown if len(shown) <= _MAX_CELL_CHARS else shown[: _MAX_CELL_CHARS - 1] + "…"

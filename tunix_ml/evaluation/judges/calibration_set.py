@@ -6,10 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.judge_calibration import CalibrationText
+from tunix_ml.json_lines import read_json_lines
 
 _SHIPPED = Path("judging", "calibration-v1.jsonl")
 
@@ -39,10 +38,7 @@ def read_calibration_set(path: Path) -> list[CalibrationText]:
     Raises:
         ContractError: a line is not a labelled text, an id repeats, or there is no text.
     """
-    try:
-        texts = msgspec.json.Decoder(CalibrationText).decode_lines(path.read_bytes())
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ContractError(f"calibration set {path} cannot be read: {error}") from error
+    texts = read_json_lines(path, CalibrationText, subject=f"calibration set {path}")
     if not texts:
         raise ContractError(f"calibration set {path} has no text")
     text_id, count = Counter(one.text_id for one in texts).most_common(1)[0]

@@ -4,14 +4,13 @@ from typing import Any
 
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.judge import JudgeVerdict
+from tunix_ml.contracts.metrics import JUDGED
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.evaluation.judges.predictions import read_judgements
 from tunix_ml.evaluation.report import Evaluation, predictions_slot, publish_scores, read_predictions
 from tunix_ml.evaluation.score import JudgedScore, PredictionMismatch, score_verdicts
 from tunix_ml.store import Slot, Snapshot, Store
-
-JUDGED = "judged_correct"
 
 
 def evaluate_judgements(store: Store, slot: Slot, *, digest: str | None = None) -> Snapshot:

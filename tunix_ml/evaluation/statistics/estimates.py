@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import Interval as IntervalName
+from tunix_ml.contracts.evaluation import MetricEstimate
 from tunix_ml.evaluation.statistics.student_t import t_quantile
 
 Z_95 = 1.959963984540054
@@ -21,20 +22,6 @@ class Interval(NamedTuple):
     high: float
 
 
-class Estimate(NamedTuple):
-    """A mean over n items, its standard error, and its 95 % interval with the name of its kind.
-
-    Without two items or clusters to tell a spread from, the bounds are None unless the scores are shares.
-    """
-
-    mean: float
-    stderr: float
-    low: float | None
-    high: float | None
-    n: int
-    interval: IntervalName
-
-
 class Total(NamedTuple):
     """The scores of a cluster added up, and how many they are."""
 
@@ -44,12 +31,13 @@ class Total(NamedTuple):
 
 def estimate_mean(
     values: Sequence[float], *, clusters: Sequence[str] | None = None, is_share: bool = True
-) -> Estimate:
+) -> MetricEstimate:
     """Return the mean of one score for each item with the interval that suits the scores.
 
     Shares that are all 0 or 1 have the Wilson interval; other scores, and items in clusters, a normal one,
     which for shares is cut at 0 and 1. Shares that show no spread have the Wilson interval of as many trials
-    as there are clusters, since a normal one would have no width.
+    as there are clusters, since a normal one would have no width. Without two items or clusters to tell a
+    spread from, the bounds are None unless the scores are shares.
 
     Raises:
         ContractError: there are no values, one is not finite, a share is outside 0..1, or the clusters are
@@ -60,15 +48,15 @@ def estimate_mean(
     mean, n = math.fsum(values) / len(values), len(values)
     stderr = standard_error(values) if len(totals) == n else totals_standard_error(totals)
     is_clustered = len(totals) < n
-    if is_share and (stderr < _NO_SPREAD or (not is_clustered and set(values) <= {0, 1})):
-        return Estimate(mean, stderr, *wilson_interval(mean, len(totals)), n, "wilson")
     name: IntervalName = "clustered" if is_clustered else "normal"
-    if len(totals) < 2:
-        return Estimate(mean, stderr, None, None, n, name)
-    low, high = normal_interval(mean, stderr)
-    if is_share:
-        low, high = max(0.0, low), min(1.0, high)
-    return Estimate(mean, stderr, low, high, n, name)
+    low: float | None = None
+    high: float | None = None
+    if is_share and (stderr < _NO_SPREAD or (not is_clustered and set(values) <= {0, 1})):
+        name, (low, high) = "wilson", wilson_interval(mean, len(totals))
+    elif len(totals) > 1:
+        low, high = normal_interval(mean, stderr)
+        low, high = (max(0.0, low), min(1.0, high)) if is_share else (low, high)
+    return MetricEstimate(mean=mean, stderr=stderr, ci95_low=low, ci95_high=high, n=n, interval=name)
 
 
 def wilson_interval(mean: float, n: int, *, z: float = Z_95) -> Interval:
@@ -103,18 +91,6 @@ def standard_error(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
 
 
-def clustered_standard_error(values: Sequence[float], clusters: Sequence[str]) -> float:
-    """Return the standard error of the mean of values that are alike within a cluster.
-
-    The sum over clusters of the squared sum of their residuals (CR0), times G / (G - 1) for G clusters: with
-    an item in each it is the plain standard error. One cluster alone has none to show, and gives 0.
-
-    Source: E. Miller, Adding error bars to evals, 2024, section 2.2; the factor is that of A. C. Cameron and
-    D. L. Miller, A practitioner's guide to cluster-robust inference, 2015, section II.B.
-    """
-    return totals_standard_error(cluster_totals(values, clusters))
-
-
 def cluster_totals(values: Sequence[float], clusters: Sequence[str] | None) -> list[Total]:
     """Return the total of each cluster, in order of first appearance; without clusters of each value.
 
@@ -137,7 +113,14 @@ def totals_mean(totals: Sequence[Total]) -> float:
 
 
 def totals_standard_error(totals: Sequence[Total]) -> float:
-    """Return the standard error of that mean, by the spread of the clusters."""
+    """Return the standard error of that mean, where values are alike within a cluster.
+
+    The sum over clusters of the squared sum of their residuals (CR0), times G / (G - 1) for G clusters: with
+    an item in each it is the plain standard error. One cluster alone has none to show, and gives 0.
+
+    Source: E. Miller, Adding error bars to evals, 2024, section 2.2; the factor is that of A. C. Cameron and
+    D. L. Miller, A practitioner's guide to cluster-robust inference, 2015, section II.B.
+    """
     if len(totals) < 2:
         return 0.0
     mean = totals_mean(totals)

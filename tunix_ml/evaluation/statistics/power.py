@@ -14,20 +14,6 @@ from tunix_ml.contracts.base import ContractError
 _NORMAL = NormalDist()
 
 
-def difference_sd(*, item_variance: float, sampling_variance: float = 0.0, num_samples: int = 1) -> float:
-    """Return the standard deviation over items of the difference of two runs.
-
-    item_variance is that of the difference of the runs' expected scores on an item; sampling_variance is
-    that of a single sample's score on an item, added up over both runs, which more samples average out.
-    """
-    if item_variance < 0 or sampling_variance < 0 or num_samples < 1:
-        raise ContractError(
-            "variances of 0 or more and at least one sample are expected, got"
-            f" {item_variance}, {sampling_variance} and {num_samples}"
-        )
-    return math.sqrt(item_variance + sampling_variance / num_samples)
-
-
 def minimum_detectable_effect(*, sd: float, n: float, alpha: float = 0.05, power: float = 0.8) -> float:
     """Return the least true difference that n items show significantly with this power."""
     _refuse_size(sd, n)
@@ -40,14 +26,6 @@ def items_needed(*, effect: float, sd: float, alpha: float = 0.05, power: float 
         raise ContractError(f"no number of items shows a difference of {effect}, expected one other than 0")
     _refuse_size(sd, 1)
     return max(1, math.ceil((_quantiles(alpha, power) * sd / effect) ** 2))
-
-
-def power_of(*, effect: float, sd: float, n: int, alpha: float = 0.05) -> float:
-    """Return the probability that n items show a true difference of this size significantly."""
-    _refuse_size(sd, n)
-    if sd == 0:
-        return 1.0 if effect else 0.0
-    return _NORMAL.cdf(abs(effect) * math.sqrt(n) / sd - _NORMAL.inv_cdf(1 - _share(alpha, "alpha") / 2))
 
 
 def _quantiles(alpha: float, power: float) -> float:

@@ -10,7 +10,7 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.metrics import Direction
 from tunix_ml.evaluation.statistics.alignment import Scores, align, cluster_labels
 from tunix_ml.evaluation.statistics.estimates import cluster_totals
-from tunix_ml.evaluation.statistics.significance import Comparison, compare_all
+from tunix_ml.evaluation.statistics.significance import Comparison
 
 _SIGN: dict[Direction, int] = {"higher": 1, "lower": -1}
 
@@ -20,43 +20,6 @@ class RankInterval(NamedTuple):
 
     low: int
     high: int
-
-
-class RankedRun(NamedTuple):
-    """A run in its place: rank 1 is best, equal means share the better rank, groups count from 1."""
-
-    run: str
-    mean: float
-    rank: int
-    ci95: RankInterval
-    group: int
-
-
-def rank_runs(
-    scores_by_run: Mapping[str, Scores],
-    *,
-    direction: Direction,
-    clusters: Mapping[str, str] | None = None,
-    seed: int = 0,
-    num_resamples: int = 1_000,
-) -> list[RankedRun]:
-    """Return the runs best first; differences are judged over all pairs of the runs given.
-
-    Raises:
-        NotPaired: the runs were not scored on identical items.
-        ContractError: the direction says of no score that it is better.
-    """
-    sign = _sign(direction)
-    columns = align(scores_by_run).columns
-    means = {run: math.fsum(column) / len(column) for run, column in columns.items()}
-    order = sorted(means, key=lambda run: (-sign * means[run], run))
-    groups = tie_groups(order, compare_all(scores_by_run, clusters=clusters, seed=seed))
-    group_of = {run: number for number, group in enumerate(groups, start=1) for run in group}
-    ranks = dict(zip(means, _ranks([sign * mean for mean in means.values()]), strict=True))
-    intervals = rank_intervals(
-        scores_by_run, direction=direction, clusters=clusters, seed=seed, num_resamples=num_resamples
-    )
-    return [RankedRun(run, means[run], ranks[run], intervals[run], group_of[run]) for run in order]
 
 
 def tie_groups(
@@ -109,8 +72,15 @@ def rank_intervals(
     drawn_ranks = []
     for _ in range(num_resamples):
         drawn = rng.choices(range(num_drawn), k=num_drawn)
-        drawn_ranks.append(_ranks([math.fsum(map(run.__getitem__, drawn)) for run in sums]))
+        drawn_ranks.append(ranks_of([math.fsum(map(run.__getitem__, drawn)) for run in sums]))
     return {run: _percentiles(ranks) for run, *ranks in zip(columns, *drawn_ranks, strict=True)}
+
+
+def ranks_of(values: Sequence[float]) -> list[int]:
+    """Return for each value 1 plus the number of greater ones; what rounding parts counts as equal."""
+    rounded = [round(value, 9) for value in values]
+    ascending = sorted(rounded)
+    return [1 + len(ascending) - bisect.bisect_right(ascending, value) for value in rounded]
 
 
 def _sign(direction: Direction) -> int:
@@ -124,13 +94,6 @@ def _p_of(p_adjusted: Mapping[frozenset[str], float], run: str, best: str) -> fl
     if pair not in p_adjusted:
         raise ContractError(f"{run} and {best} are to be ranked, but were not compared")
     return p_adjusted[pair]
-
-
-def _ranks(values: Sequence[float]) -> list[int]:
-    """Return 1 plus the number of greater values; what rounding parts counts as equal."""
-    rounded = [round(value, 9) for value in values]
-    ascending = sorted(rounded)
-    return [1 + len(ascending) - bisect.bisect_right(ascending, value) for value in rounded]
 
 
 def _percentiles(ranks: Sequence[int]) -> RankInterval:

@@ -99,18 +99,6 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return min(1.0, 2 * tail / (1 << wins + losses))
 
 
-def mcnemar_mid(wins: int, losses: int) -> float:
-    """Return the mid-p-value: half of the observed outcome's probability counts in each tail.
-
-    It is less conservative than the exact one, and where wins equal losses it is 1.
-
-    Source: M. W. Fagerland, S. Lydersen and P. Laake, The McNemar test for binary matched-pairs data, 2013;
-    they take 1 less half the outcome's probability where wins equal losses.
-    """
-    terms = _binomials(wins, losses)
-    return (2 * sum(terms) - terms[-1]) / (1 << wins + losses)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return the p-values adjusted so that a wrong rejection among all of them stays as rare as in one.
 

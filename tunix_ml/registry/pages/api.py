@@ -141,7 +141,7 @@ def _items(evaluation: Evaluation) -> Document:
     row, scores = evaluation.row, evaluation.scores
     left, rows = MOST_TEXT_CHARS_OF_A_RUN, []
     for score in scores[:MOST_ITEMS]:
-        text = score.text if score.text is None or left > 0 else None
+        text = score.text if left > 0 else None
         shown = None if text is None else text[: min(MOST_TEXT_CHARS, left)]
         left -= len(shown or "")
         rows.append(_item(score, row["primary_metric"], shown))

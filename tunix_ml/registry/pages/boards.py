@@ -11,8 +11,6 @@ from tunix_ml.registry.leaderboard import Row, read_leaderboard, read_pairs
 from tunix_ml.registry.pages.text import portable
 from tunix_ml.store import Snapshot
 
-VALID = "valid"
-
 
 @dataclass(frozen=True)
 class TestedPair:

@@ -11,7 +11,7 @@ from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.evaluation.comparison.compare import Side, compare_runs
-from tunix_ml.evaluation.comparison.summary import is_better, verdict
+from tunix_ml.evaluation.comparison.summary import detectable, is_better, verdict
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.boards import Board
@@ -73,6 +73,7 @@ class ComparisonView:
     scorer: str
     metric: str
     verdict: str
+    detectable: str | None
     difference: str
     difference_whisker: Whisker
     n: int
@@ -127,6 +128,7 @@ def comparison_view(
         scorer=cut(comparison.scorer, most=_MAX_VALUE_CHARS),
         metric=metric,
         verdict=_verdict(comparison, board),
+        detectable=detectable(comparison),
         difference=numbers.in_unit(metric, result.difference, is_signed=True),
         difference_whisker=scale.whisker(
             result.difference, result.ci95_low, result.ci95_high, label="difference, A minus B"

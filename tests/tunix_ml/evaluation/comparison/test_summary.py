@@ -8,7 +8,7 @@ from tunix_ml.contracts.comparison import (
     RunComparison,
     SettingDifference,
 )
-from tunix_ml.evaluation.comparison.summary import is_better, render_comparison, verdict
+from tunix_ml.evaluation.comparison.summary import detectable, is_better, render_comparison, verdict
 
 
 def result(difference: float, low: float | None, high: float | None, p_value: float) -> PairedResult:
@@ -80,6 +80,20 @@ def test_where_less_is_better_the_lower_one_is_named() -> None:
     sentence = verdict(comparison(result(-0.5, -0.75, -0.25, 0.001), metric="gold_nats_per_token"))
 
     assert sentence.startswith("A is better by 0.5 nats/token; 95 % interval 0.25 to 0.75;")
+
+
+def test_what_so_many_items_can_show_follows_from_their_spread() -> None:
+    # Half of 5.7 points is 1.96 standard errors; 2.80 of them are found in 80 % of cases: 4.07 points.
+    found = detectable(comparison(result(-0.215, -0.2435, -0.1865, 3e-45)))
+
+    assert found == (
+        "So many items show a true difference of 4.1 points in 80 % of cases, smaller ones less often."
+    )
+
+
+@pytest.mark.parametrize("bound", [None, 0.0])
+def test_items_without_spread_do_not_say_what_they_can_show(bound: float | None) -> None:
+    assert detectable(comparison(result(0.0, bound, bound, 1.0))) is None
 
 
 def test_a_single_item_has_no_interval() -> None:

@@ -33,8 +33,8 @@ def test_labelled_texts_are_read_in_their_order(tmp_path: Path) -> None:
     [
         ([], "has no text"),
         ([LINE, LINE], "has 2 texts '01a', expected one"),
-        ([LINE | {"label": "right"}], "cannot be read: Invalid enum value 'right'"),
-        (["a text"], "cannot be read"),
+        ([LINE | {"label": "right"}], "breaks its contract: Invalid enum value 'right'"),
+        (["a text"], "breaks its contract"),
     ],
 )
 def test_a_set_outside_the_contract_is_refused(tmp_path: Path, lines: list[Any], problem: str) -> None:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,19 +8,28 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.evaluation import MetricEstimate
 from tunix_ml.evaluation.statistics.estimates import (
     Total,
     cluster_totals,
-    clustered_standard_error,
     estimate_mean,
     normal_interval,
     standard_error,
     t_interval,
+    totals_standard_error,
     wilson_interval,
 )
 
 counts = st.integers(1, 2_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 scores = st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=200)
+
+
+def clustered(values: Sequence[float], clusters: Sequence[str]) -> float:
+    return totals_standard_error(cluster_totals(values, clusters))
+
+
+def told(found: MetricEstimate) -> tuple[float | str | None, ...]:
+    return tuple(found.model_dump().values())
 
 
 @pytest.mark.parametrize(
@@ -71,7 +81,7 @@ def test_a_single_value_has_no_spread() -> None:
 def test_zeros_and_ones_have_the_wilson_interval() -> None:
     found = estimate_mean([1.0, 1.0, 0.0, 1.0])
 
-    assert found == (0.75, pytest.approx(0.25), *wilson_interval(0.75, 4), 4, "wilson")
+    assert told(found) == (0.75, pytest.approx(0.25), *wilson_interval(0.75, 4), 4, "wilson")
 
 
 def test_other_shares_have_a_normal_interval_by_hand() -> None:
@@ -79,16 +89,18 @@ def test_other_shares_have_a_normal_interval_by_hand() -> None:
     found = estimate_mean([0.25, 0.5, 0.75])
 
     half = 1.959963984540054 * 0.25 / math.sqrt(3)
-    assert found[:4] == pytest.approx((0.5, 0.25 / math.sqrt(3), 0.5 - half, 0.5 + half))
+    assert told(found)[:4] == pytest.approx((0.5, 0.25 / math.sqrt(3), 0.5 - half, 0.5 + half))
     assert (found.n, found.interval) == (3, "normal")
 
 
 def test_the_interval_of_shares_is_cut_at_0_and_1() -> None:
-    low, high = estimate_mean([0.0, 0.5])[2:4]
+    _, _, low, high, *_ = told(estimate_mean([0.0, 0.5]))
     assert (low, high) == (0.0, pytest.approx(0.25 + 1.959963984540054 * 0.25))
 
-    assert estimate_mean([1.0, 0.5]).high == 1.0
-    assert estimate_mean([0.0, 0.5], is_share=False).low == pytest.approx(0.25 - 1.959963984540054 * 0.25)
+    assert estimate_mean([1.0, 0.5]).ci95_high == 1.0
+    assert estimate_mean([0.0, 0.5], is_share=False).ci95_low == pytest.approx(
+        0.25 - 1.959963984540054 * 0.25
+    )
 
 
 def test_zeros_and_ones_of_another_unit_have_no_wilson_interval() -> None:
@@ -99,10 +111,10 @@ def test_a_clustered_standard_error_by_hand() -> None:
     # Mean 0.5; residual sums 1 of a, -1 of b, 0 of c: CR0 is sqrt(2)/6, times sqrt(3/2) is sqrt(3)/6.
     values, clusters = [1, 1, 0, 0, 1, 0], ["a", "a", "b", "b", "c", "c"]
 
-    assert clustered_standard_error(values, clusters) == pytest.approx(math.sqrt(3) / 6)
+    assert clustered(values, clusters) == pytest.approx(math.sqrt(3) / 6)
     found = estimate_mean(values, clusters=clusters)
-    assert found[:2] == (0.5, pytest.approx(math.sqrt(3) / 6))
-    assert (found.low, found.high) == (0.0, 1.0)
+    assert (found.mean, found.stderr) == (0.5, pytest.approx(math.sqrt(3) / 6))
+    assert (found.ci95_low, found.ci95_high) == (0.0, 1.0)
     assert (found.n, found.interval) == (6, "clustered")
 
 
@@ -110,7 +122,7 @@ def test_a_clustered_standard_error_by_hand() -> None:
 def test_items_each_in_their_own_cluster_have_the_plain_standard_error(values: list[float]) -> None:
     own = [str(place) for place in range(len(values))]
 
-    assert clustered_standard_error(values, own) == pytest.approx(standard_error(values), abs=1e-12)
+    assert clustered(values, own) == pytest.approx(standard_error(values), abs=1e-12)
     assert estimate_mean(values, clusters=own) == estimate_mean(values)
 
 
@@ -118,7 +130,7 @@ def test_items_each_in_their_own_cluster_have_the_plain_standard_error(values: l
 def test_every_item_asked_twice_tells_no_more_than_once(values: list[float]) -> None:
     clusters = [str(place) for place in range(len(values))] * 2
 
-    assert clustered_standard_error(values * 2, clusters) == pytest.approx(standard_error(values), abs=1e-12)
+    assert clustered(values * 2, clusters) == pytest.approx(standard_error(values), abs=1e-12)
 
 
 def test_the_order_of_items_does_not_matter() -> None:
@@ -126,7 +138,7 @@ def test_the_order_of_items_does_not_matter() -> None:
 
     found = estimate_mean(values[::-1], clusters=clusters[::-1])
 
-    assert found == pytest.approx(estimate_mean(values, clusters=clusters))
+    assert told(found) == pytest.approx(told(estimate_mean(values, clusters=clusters)))
 
 
 def test_clusters_are_added_up_in_order_of_appearance() -> None:
@@ -137,18 +149,18 @@ def test_clusters_are_added_up_in_order_of_appearance() -> None:
 def test_shares_without_spread_are_not_certain() -> None:
     # Three clusters, all right: as uncertain as three items, all right.
     found = estimate_mean([1.0] * 6, clusters=["a", "a", "b", "b", "c", "c"])
-    assert found == (1.0, 0.0, *wilson_interval(1.0, 3), 6, "wilson")
+    assert told(found) == (1.0, 0.0, *wilson_interval(1.0, 3), 6, "wilson")
 
     # Residuals of thirds cancel in each cluster but for rounding.
     found = estimate_mean([1.0, 0.0, 0.0, 0.0, 1.0, 0.0], clusters=["a"] * 3 + ["b"] * 3)
-    assert (found.low, found.high) == wilson_interval(found.mean, 2)
+    assert (found.ci95_low, found.ci95_high) == wilson_interval(found.mean, 2)
 
 
 def test_a_single_item_or_cluster_shows_no_spread() -> None:
-    assert estimate_mean([0.5]) == (0.5, 0.0, *wilson_interval(0.5, 1), 1, "wilson")
-    assert estimate_mean([120.0], is_share=False) == (120.0, 0.0, None, None, 1, "normal")
+    assert told(estimate_mean([0.5])) == (0.5, 0.0, *wilson_interval(0.5, 1), 1, "wilson")
+    assert told(estimate_mean([120.0], is_share=False)) == (120.0, 0.0, None, None, 1, "normal")
     found = estimate_mean([1.0, 3.0], clusters=["a", "a"], is_share=False)
-    assert found == (2.0, 0.0, None, None, 2, "clustered")
+    assert told(found) == (2.0, 0.0, None, None, 2, "clustered")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +185,7 @@ def test_an_item_without_a_cluster_is_refused() -> None:
 
 @given(st.lists(st.integers(-99, 99), min_size=2, max_size=50).filter(lambda found: len(set(found)) > 1))
 def test_the_t_interval_is_scipys(values: list[int]) -> None:
-    mean, stderr = estimate_mean(values, is_share=False)[:2]
+    mean, stderr, *_ = told(estimate_mean(values, is_share=False))
     theirs = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=stderr)
 
     assert t_interval(mean, stderr, df=len(values) - 1) == pytest.approx(theirs, rel=1e-9, abs=1e-9)
@@ -186,7 +198,7 @@ def test_published_gsm8k_scores_have_the_reference_intervals(references: dict[st
 
         assert found.mean == pytest.approx(known["acc"], abs=1e-12), name
         assert found.stderr == pytest.approx(known["se_clt"], abs=1e-12), name
-        assert (found.low, found.high) == pytest.approx(known["wilson"], rel=1e-9), name
+        assert (found.ci95_low, found.ci95_high) == pytest.approx(known["wilson"], rel=1e-9), name
         intervals = normal_interval(found.mean, found.stderr), t_interval(found.mean, found.stderr, df=1318)
         assert intervals[0] == pytest.approx(known["ci95_norm"], rel=1e-9), name
         assert intervals[1] == pytest.approx(known["ci95_t"], rel=1e-9), name
@@ -199,7 +211,7 @@ def test_published_gsm8k_solutions_have_the_reference_estimates(
         found = estimate_mean(list(gsm8k_scores[name].values()))
 
         expected = (known["acc"], known["se_clt"], *known["wilson"])
-        assert found[:4] == pytest.approx(expected, rel=1e-9), name
+        assert told(found)[:4] == pytest.approx(expected, rel=1e-9), name
         assert (found.n, found.interval) == (1319, "wilson")
 
 
