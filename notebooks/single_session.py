@@ -47,7 +47,7 @@ FAST = os.environ.get("TUNIX_SESSION") == "fast"
 DATASET_VERSION = "golden-v1" if FAST else "arithmetic-v1"
 CONFIG = ROOT / "configs" / ("smoke.yaml" if FAST else "single_session.yaml")
 TIME_BUDGET_MINUTES = float(os.environ.get("TUNIX_TIME_BUDGET_MINUTES", "20"))
-RESERVE_MINUTES = min(2.0, TIME_BUDGET_MINUTES / 2)
+RESERVE_MINUTES = min(2.0, TIME_BUDGET_MINUTES / 3)
 SEED = 0
 MAX_STEPS = None  # no more optimizer steps than these
 MAX_EXAMPLES = None  # no more examples than these, repeats counted

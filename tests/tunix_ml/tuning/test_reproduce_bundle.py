@@ -41,10 +41,8 @@ def test_the_model_of_a_bundle_loads_and_writes_the_same_again(unpacked: Path) -
     loaded = load_model(unpacked / "model")
     (again,) = reproduce_bundle(unpacked, report=lambda line: None)
 
-    prompt = "What is 2 + 3?\n"
-    assert tokenizer.encode(prompt, add_special_tokens=False) == load_tokenizer(unpacked / "model").encode(
-        prompt
-    )
+    prompt, ours = "What is 2 + 3?\n", load_tokenizer(unpacked / "model")
+    assert tokenizer.encode(prompt, add_special_tokens=False) == ours.encode(prompt)
     assert config.num_hidden_layers == loaded.network.config.num_hidden_layers
     assert again.is_the_same
     assert again == Again(TEST_SET, 8, 8, again.stated_score, again.stated_score)
