@@ -3,7 +3,7 @@ VERSION ?= golden-v2
 CONFIG ?=
 DEV_HOME := $(CURDIR)/.tunix/dagster
 
-.PHONY: help install check test dev materialize docs bench bench-train bench-decode clean
+.PHONY: help install check test dev materialize docs notebook bench bench-train bench-decode clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ materialize: ## Make all assets of one dataset version: VERSION=golden-v2 CONFIG
 docs: ## Write the reference from the code and build the site into site/
 	uv run python docs/generate_reference.py
 	uv run --group docs mkdocs build --strict
+
+notebook: ## Write notebooks/single_session.ipynb from the script beside it
+	uv run jupytext --to ipynb --update notebooks/single_session.py -o notebooks/single_session.ipynb
 
 bench: ## Time ingest, tokenization and publishing against bare loops
 	uv run python benchmarks/spine.py

@@ -33,10 +33,25 @@ from tunix_ml.evaluation.report import evaluate, predictions_slot
 from tunix_ml.exports.render import render_dataset
 from tunix_ml.exports.templates import template
 from tunix_ml.exports.tokenize import tokenize_export
+from tunix_ml.registry.bundle import bundle_slot, publish_bundle
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
 
 GOLDEN = "golden-v2"
 NUM_STEPS = 20
+PROVENANCE = {
+    "commit": "a" * 40,
+    "dirty": False,
+    "python": "3.11.7",
+    "platform": "cpu",
+    "packages": {"jax": "0.10.2", "torch": None},
+    "device": "cpu",
+    "devices": ["0: cpu"],
+    "num_cpus": 2,
+    "environment": {"XLA_FLAGS": ""},
+    "execution": {"device": "auto", "time_budget_minutes": None},
+    "session_started_at": "2026-11-23T01:00:00+00:00",
+    "peak_host_bytes": 1_000_000,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -202,6 +217,20 @@ def evaluated(store: Store, finished_run: Callable[..., RunDirectory]) -> Callab
         return slot
 
     return evaluate_run
+
+
+@pytest.fixture
+def bundled(store: Store, evaluated: Callable[..., Slot]) -> Callable[..., Slot]:
+    """A function that fabricates a finished run, scores it, and returns the slot of its submission bundle."""
+
+    def bundle_run(**options: Any) -> Slot:
+        report = evaluated(**options)
+        run = store.run(report.key)
+        (run.path / "provenance.json").write_bytes(msgspec.json.encode(PROVENANCE))
+        publish_bundle(store, run.run_id, {report.path.name: report.resolve().digest})
+        return bundle_slot(store, GOLDEN)
+
+    return bundle_run
 
 
 def _identity(store: Store, recipe: str, template_name: TemplateName) -> RunIdentity:

@@ -19,6 +19,7 @@ from tunix_assets.assets.registered_model import registered_model
 from tunix_assets.assets.results_site import results_site
 from tunix_assets.assets.run_comparison import run_comparison
 from tunix_assets.assets.sft_export import sft_export
+from tunix_assets.assets.submission_bundle import submission_bundle
 from tunix_assets.assets.throughput_benchmark import throughput_benchmark
 from tunix_assets.assets.tokenized_examples import tokenized_examples
 from tunix_assets.console import console
@@ -43,6 +44,7 @@ defs = dg.Definitions(
         judged_report,
         leaderboard,
         results_site,
+        submission_bundle,
         run_comparison,
         registered_model,
         throughput_benchmark,

@@ -47,6 +47,11 @@ smoke = dg.define_asset_job(
     config={"ops": _SMOKE},
     description="The whole way in ten steps, from a recipe to a registered model, for golden-v1.",
 )
+single_session = dg.define_asset_job(
+    "single_session",
+    selection=dg.AssetSelection.assets("submission_bundle").upstream(),
+    description="From a recipe to a scored model in one archive, within a time: configs/single_session.yaml.",
+)
 results = dg.define_asset_job(
     "results",
     selection=dg.AssetSelection.assets("leaderboard", "results_site"),
@@ -102,6 +107,7 @@ JOBS = (
     train_and_evaluate,
     pipeline,
     smoke,
+    single_session,
     results,
     compare,
     registry,

@@ -24,6 +24,7 @@ BESIDE = ["evaluation_sets", "external_systems"]
         ("train_and_evaluate", {*CHAIN[1:], *BESIDE, "leaderboard", "results_site"}),
         ("pipeline", {*CHAIN, *BESIDE, "leaderboard", "results_site"}),
         ("smoke", {*CHAIN, *BESIDE, "leaderboard", "registered_model"}),
+        ("single_session", {*CHAIN, "evaluation_sets", "submission_bundle"}),
         ("results", {"leaderboard", "results_site"}),
         ("compare", {"run_comparison"}),
         ("registry", {"registered_model"}),

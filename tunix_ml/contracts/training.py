@@ -1,8 +1,9 @@
 """Training: what identifies a run, how it is executed, and what it leaves behind."""
 
+from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tunix_ml.contracts.base import Artifact
 from tunix_ml.contracts.canonical import canonical_json, sha256_hex
@@ -97,12 +98,28 @@ class ExecutionConfig(BaseModel):
     time_budget_minutes: float | None = Field(
         None, gt=0, description="end in time, with a checkpoint; the same run can go on later"
     )
+    deadline: str = Field(
+        "",
+        description="end by this time too, whatever came before the training: ISO 8601 with its offset from"
+        " UTC; empty: none",
+    )
     profile_dir: str = Field("", description="trace a few steps into it, for Perfetto or TensorBoard")
     resume_from: str = Field(
         "latest",
         description="`latest`: the last good checkpoint of this run, or a fresh start if there is none; "
         "`<step>` or `<path>`: that one; `none`: start afresh",
     )
+
+    @field_validator("deadline")
+    @classmethod
+    def _is_a_moment(cls, value: str) -> str:
+        try:
+            is_moment = not value or datetime.fromisoformat(value).tzinfo is not None
+        except ValueError:
+            is_moment = False
+        if not is_moment:
+            raise ValueError(f"{value!r:.80} is no time with its offset, as 2027-01-31T18:00:00+00:00")
+        return value
 
 
 class RunIdentity(Artifact):

@@ -74,7 +74,7 @@ def reproduce_predictions(job: PredictionReproduceJob, *, report: Report) -> Sna
         f"asking {job.run_id} {len(asked)} items of {meta.evaluation_set} again on {describe_device(device)}"
     )
     with jax.default_device(device):
-        found = _write(model.path, meta, asked, report)
+        found = write_again(model.path, meta, asked, report)
     result = PredictionReproduction(
         run_id=job.run_id,
         evaluation_set=meta.evaluation_set,
@@ -103,7 +103,9 @@ def _read(predictions: Snapshot) -> list[Prediction]:
     return read_json_lines(predictions.file("predictions.jsonl"), Prediction, subject=subject)
 
 
-def _write(folder: Path, meta: PredictionsMeta, asked: Sequence[Asked], report: Report) -> list[list[str]]:
+def write_again(
+    folder: Path, meta: PredictionsMeta, asked: Sequence[Asked], report: Report
+) -> list[list[str]]:
     """Return what the model writes for each item, by sample."""
     tokenizer, loaded = load_tokenizer(folder), load_model(folder)
     network = replace(loaded.network, precision=meta.decoding.precision)

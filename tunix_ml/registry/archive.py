@@ -9,17 +9,10 @@
 The same content gives the same bytes: members are sorted, and bear no times, owners or rights of their own.
 """
 
-import io
-import os
-import tarfile
-import uuid
-from collections.abc import Mapping
 from pathlib import Path
 
-from tunix_ml import durable
 from tunix_ml.contracts.archive import ArchiveManifest
-from tunix_ml.contracts.artifact import ArtifactFile, Digest
-from tunix_ml.contracts.canonical import file_sha256
+from tunix_ml.contracts.artifact import Digest
 from tunix_ml.contracts.registry import ModelVersion
 from tunix_ml.evaluation.report import eval_slot, predictions_slot
 from tunix_ml.registry.archive_reader import EVENTS, MANIFEST, MODEL, verify_archive
@@ -27,6 +20,7 @@ from tunix_ml.registry.events import EventLog, event_log
 from tunix_ml.registry.evidence import damage
 from tunix_ml.registry.models import RegisteredModel, fold
 from tunix_ml.registry.policy import Scope
+from tunix_ml.registry.tarball import Member, described, write_tarball
 from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
 
 _RUN_FILES = ("config.json", "checkpoint.json", "provenance.json")
@@ -60,9 +54,10 @@ def export_archive(store: Store, name: str, path: Path, *, version: Digest | Non
         evaluation_set=chosen.evaluation_set,
         scorer=chosen.scorer,
         head=model.head,
-        members={member: _described(file) for member, file in members.items()},
+        members={member: described(file) for member, file in members.items()},
     )
-    _write(path, manifest, members)
+    listed: list[Member] = [(MANIFEST, manifest.to_json()), *sorted(members.items())]
+    write_tarball(path, listed, verify=verify_archive)
     return manifest
 
 
@@ -93,31 +88,3 @@ def _files(snapshot: Snapshot) -> list[tuple[str, Path]]:
 def _event_members(log: EventLog, model: RegisteredModel) -> dict[str, Path]:
     numbers = range(1, model.head.sequence + 1 if model.head else 1)
     return {f"{EVENTS}/{log.file(number).name}": log.file(number) for number in numbers}
-
-
-def _described(path: Path) -> ArtifactFile:
-    return ArtifactFile(sha256=file_sha256(path), num_bytes=path.stat().st_size)
-
-
-def _write(path: Path, manifest: ArchiveManifest, members: Mapping[str, Path]) -> None:
-    temporary = path.with_name(f"{durable.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-    try:
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            data = manifest.to_json()
-            tar.addfile(_header(MANIFEST, len(data)), io.BytesIO(data))
-            for name, file in sorted(members.items()):
-                with file.open("rb") as source:
-                    tar.addfile(_header(name, manifest.members[name].num_bytes), source)
-        verify_archive(temporary)
-        durable.sync(temporary)
-        os.replace(temporary, path)  # noqa: PTH105 - as in `durable`
-    finally:
-        temporary.unlink(missing_ok=True)
-    durable.sync(path.parent)
-
-
-def _header(name: str, num_bytes: int) -> tarfile.TarInfo:
-    """Return the header of a member: a plain file that everybody may read, of no time and no owner."""
-    header = tarfile.TarInfo(name)
-    header.size, header.mode = num_bytes, 0o644
-    return header

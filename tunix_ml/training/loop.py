@@ -11,6 +11,7 @@ runs/<run_id>/checkpoint.json   the record of what the run has come to, written 
 import contextlib
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tunix_ml.contracts.base import ContractError
@@ -45,8 +46,8 @@ def train(
     """Train the run of an identity to its end, wherever it stands, and publish its model.
 
     A finished run is adopted, an unfinished one resumed: on one CPU bit for bit as if it had never stopped.
-    A run that has used up `time_budget_minutes` is published as far as it has come, and resumed by the next
-    call. SIGTERM and SIGINT end it after the step they come in.
+    A run that has used up `time_budget_minutes`, or come to its `deadline`, is published as far as it has
+    come, and resumed by the next call. SIGTERM and SIGINT end it after the step they come in.
 
     Args:
         store: where everything lies.
@@ -67,7 +68,9 @@ def train(
     """
     if execution.score_every_steps is not None and score is None:
         raise ContractError("score_every_steps asks for task scores, which this process cannot compute")
-    budget = TimeBudget(execution.time_budget_minutes, started_at or time.perf_counter())
+    budget = TimeBudget.of_session(
+        execution, started_at=started_at or time.perf_counter(), now=datetime.now(UTC)
+    )
     placement = engine_of(identity.train).make_placement(identity.train, execution)
     run, report = store.run(identity.run_id()), report if placement.is_writer else _say_nothing
     checkpoints = Checkpoints(

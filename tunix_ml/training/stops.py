@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import FrameType
 
 from tunix_ml.contracts.base import TunixError
+from tunix_ml.contracts.training import ExecutionConfig
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)  # Kubernetes and Slurm send the one, Dagster and Ctrl-C the other
 _SECONDS_PER_MINUTE = 60
@@ -65,6 +67,17 @@ class TimeBudget:
     minutes: float | None
     started_at: float
     clock: Callable[[], float] = field(default=time.perf_counter, repr=False)
+
+    @classmethod
+    def of_session(cls, execution: ExecutionConfig, *, started_at: float, now: datetime) -> "TimeBudget":
+        """Return the time of a session: its budget, or what is left until its deadline if that is less."""
+        minutes = execution.time_budget_minutes
+        if execution.deadline:
+            left = (datetime.fromisoformat(execution.deadline) - now).total_seconds()
+            since_start = time.perf_counter() - started_at
+            until = (left + since_start) / _SECONDS_PER_MINUTE
+            minutes = until if minutes is None else min(minutes, until)
+        return cls(minutes, started_at)
 
     def left_s(self) -> float:
         """Return the seconds left, below zero when they are used up."""

@@ -2,9 +2,14 @@ import math
 import os
 import signal
 import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from tunix_ml.contracts.training import ExecutionConfig
 from tunix_ml.training.stops import TimeBudget, stop_requests, stopped_message
 
 
@@ -61,3 +66,36 @@ def test_a_stopped_run_says_how_to_go_on(step: int, where: str) -> None:
     assert message == (
         f"a-v1.tiny.0123456789 stopped {where}: SIGTERM was received; the same command goes on from there"
     )
+
+
+NOW = datetime(2027, 1, 31, 18, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("settings", "minutes"),
+    [
+        ({}, None),
+        ({"time_budget_minutes": 5.0}, 5.0),
+        ({"deadline": "2027-01-31T18:03:00+00:00"}, 3.0),
+        ({"deadline": "2027-01-31T19:03:00+01:00", "time_budget_minutes": 5.0}, 3.0),
+        ({"deadline": "2027-01-31T18:09:00+00:00", "time_budget_minutes": 5.0}, 5.0),
+    ],
+)
+def test_a_session_has_its_budget_or_the_time_to_its_deadline(
+    settings: dict[str, Any], minutes: float | None
+) -> None:
+    budget = TimeBudget.of_session(ExecutionConfig(**settings), started_at=time.perf_counter(), now=NOW)
+
+    assert budget.minutes == (None if minutes is None else pytest.approx(minutes, abs=0.01))
+
+
+def test_a_deadline_that_has_passed_leaves_no_time() -> None:
+    execution = ExecutionConfig(deadline="2027-01-31T17:00:00+00:00")
+
+    assert TimeBudget.of_session(execution, started_at=time.perf_counter(), now=NOW).left_s() < 0
+
+
+@pytest.mark.parametrize("deadline", ["soon", "2027-01-31T18:00:00"])
+def test_a_deadline_without_its_offset_is_refused(deadline: str) -> None:
+    with pytest.raises(ValidationError, match="is no time with its offset"):
+        ExecutionConfig(deadline=deadline)
