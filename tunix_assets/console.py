@@ -84,6 +84,7 @@ def _check_sentence(evaluation: dg.AssetCheckEvaluation) -> str:
 
 def _reason(failure: Any) -> str:
     """Return a foreseen failure's own sentence, and of any other the whole trace."""
-    if failure.user_failure_data and failure.user_failure_data.description:
+    is_foreseen = not (failure.error and failure.error.cause)
+    if is_foreseen and failure.user_failure_data and failure.user_failure_data.description:
         return str(failure.user_failure_data.description)
     return str(failure.error.to_string() if failure.error else "for an unknown reason")

@@ -22,11 +22,16 @@ from tunix_assets.assets.sft_export import sft_export
 from tunix_assets.assets.submission_bundle import submission_bundle
 from tunix_assets.assets.throughput_benchmark import throughput_benchmark
 from tunix_assets.assets.tokenized_examples import tokenized_examples
+from tunix_assets.automation import keep_up_to_date
+from tunix_assets.champion_sensor import champion_changed
 from tunix_assets.console import console
 from tunix_assets.jobs import JOBS
 from tunix_assets.partitions import DATASET_VERSIONS
+from tunix_assets.recipe_sensor import changed_recipes
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.schedules import SCHEDULES
 from tunix_assets.sensors import SENSORS
+from tunix_assets.status_sensors import STATUS_SENSORS
 
 defs = dg.Definitions(
     assets=[
@@ -54,7 +59,8 @@ defs = dg.Definitions(
         *bind(UNPARTITIONED_CHECKS, partitions_def=None),
     ],
     jobs=JOBS,
-    sensors=SENSORS,
+    sensors=[*SENSORS, *STATUS_SENSORS, changed_recipes, champion_changed, keep_up_to_date],
+    schedules=SCHEDULES,
     resources={
         "store": StoreResource(),
         "worker": WorkerResource(),

@@ -8,10 +8,13 @@ import dagster as dg
 from asset_checks.catalog import blocking_checks
 from asset_checks.outcome import Subject
 from asset_checks.subject import EVALUATION_SETS, resolve_subjects
+from tunix_assets.retries import may_pass
 from tunix_ml.audits import require_audits
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.datasets.evaluation_set import published_evaluation_sets
 from tunix_ml.store import Store
+
+RUN_ID_TAG = "tunix/run_id"
 
 
 def audited_input(context: dg.AssetExecutionContext, store: Store, asset: str) -> Subject:
@@ -50,10 +53,25 @@ def require_audited_sets(store: Store, names: Iterable[str]) -> None:
             require_audits(slot, slot.resolve(), blocking_checks(EVALUATION_SETS))
 
 
+def tell_run(context: dg.AssetExecutionContext, run_id: str) -> None:
+    """Tag the Dagster run with the training run that it works on: the UI finds it, and its state is known."""
+    if context.run.tags.get(RUN_ID_TAG) != run_id:
+        context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: run_id})
+
+
 @contextlib.contextmanager
 def clear_failures() -> Iterator[None]:
-    """Turn an error that a user can mend into a failure whose description is the error's own sentence."""
+    """Turn an error that a user can mend into a failure whose description is the error's own sentence.
+
+    Only a failure that may pass by itself is left to the retry policy of the asset.
+    """
     try:
         yield
+    except dg.Failure:
+        raise
     except TunixError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        raise dg.Failure(description=str(error), allow_retries=error.may_pass) from None
+    except Exception as error:
+        if may_pass(error):
+            raise
+        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error

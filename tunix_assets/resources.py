@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from tunix_ml.store import Store
-from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE, WORKER_ENVIRONMENT
+from tunix_ml.worker import FAILURE_VARIABLE, MAY_PASS_SUFFIX, PARENT_VARIABLE, WORKER_ENVIRONMENT
 
 _TERMINATION_TIMEOUT_S = 300.0  # a step and a checkpoint of a large model fit into it
 
@@ -31,7 +31,8 @@ class WorkerResource(dg.ConfigurableResource[Any]):
         """Run one job to its end; its progress goes to the log of the asset.
 
         Raises:
-            dagster.Failure: the worker failed; the description is its last word, and a retry would not help.
+            dagster.Failure: the worker failed; the description is its last word. A retry helps only where it
+                said so, or was killed before it could say anything.
         """
         with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
             job_file, failure_file = Path(folder, "job.json"), Path(folder, "failure.txt")
@@ -52,7 +53,8 @@ class WorkerResource(dg.ConfigurableResource[Any]):
                 if not failure_file.exists():
                     raise
                 sentence = failure_file.read_text(encoding="utf-8").strip()
-                raise dg.Failure(description=sentence, allow_retries=False) from None
+                allow_retries = Path(f"{failure_file}{MAY_PASS_SUFFIX}").exists()
+                raise dg.Failure(description=sentence, allow_retries=allow_retries) from None
 
 
 def _run_pipes(**arguments: Any) -> None:

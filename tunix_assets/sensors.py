@@ -9,7 +9,7 @@ from tunix_assets.jobs import build_dataset
 from tunix_assets.partitions import DATASET_VERSIONS, catalog_keys
 from tunix_assets.resources import StoreResource
 
-_INTERVAL_S = 30
+_INTERVAL_S = 15
 
 
 @dg.sensor(
@@ -31,9 +31,10 @@ def register_dataset_versions(context: dg.SensorEvaluationContext) -> dg.SensorR
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
-    """Make each JSONL file in `$TUNIX_HOME/inbox` a dataset version and build it.
+    """Make each JSONL file and each recipe in `$TUNIX_HOME/inbox` a dataset version and build it.
 
-    `my-traces-v1.jsonl` becomes `my-traces-v1`. A file is taken once it has kept its size and time
+    `my-traces-v1.jsonl` becomes `my-traces-v1`, as the recipe `my-traces-v1.yaml` beside it says if there is
+    one. A file is taken once it has kept its size and time
     between two looks. One that is no dataset goes to `inbox/rejected` with the reason beside it, and stops no
     other.
     """
@@ -43,12 +44,10 @@ def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.Senso
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     waiting = {path: _signature(path) for path in waiting_files(home)}
     settled = [path for path, signature in waiting.items() if seen.get(path.name) == signature]
-    sentences = [_take(path, home) for path in settled]
+    sentences = [_take(path, home, settled) for path in settled]
     for sentence in sentences:
         context.log.info(sentence)
-    context.update_cursor(
-        json.dumps({path.name: mark for path, mark in waiting.items() if path not in settled})
-    )
+    context.update_cursor(json.dumps({path.name: mark for path, mark in waiting.items() if path.exists()}))
     accepted = unbuilt_versions(store.store())
     if not accepted:
         return dg.SkipReason("; ".join(sentences) or f"{len(waiting)} files are waiting to settle")
@@ -77,14 +76,16 @@ def _signature(path: Path) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-def _take(path: Path, home: Path) -> str:
+def _take(path: Path, home: Path, settled: list[Path]) -> str:
     """Take one file and say what became of it; what goes wrong with one must not stop the others."""
-    from tunix_ml.datasets.inbox import Accepted, take_file
+    from tunix_ml.datasets.inbox import Accepted, Waits, take_file
 
     try:
-        outcome = take_file(path, home)
+        outcome = take_file(path, home, settled=settled)
     except OSError as error:
         return f"{path.name} could not be taken and stays in the inbox: {error}"
+    if isinstance(outcome, Waits):
+        return f"{outcome.file_name} waits: {outcome.reason}"
     if isinstance(outcome, Accepted):
         return f"{outcome.file_name} became {outcome.dataset_version}"
     return f"{outcome.file_name} was set aside: {outcome.reason}"

@@ -64,6 +64,8 @@ class CorruptArtifact(StoreError):
 class StaleGeneration(StoreError):
     """Another writer moved the pointer since the lease was taken."""
 
+    may_pass = True
+
 
 @dataclass(frozen=True)
 class Snapshot:

@@ -20,6 +20,7 @@ from typing import NoReturn
 from tunix_ml.contracts.base import TunixError
 
 FAILURE_VARIABLE = "TUNIX_WORKER_FAILURE"
+MAY_PASS_SUFFIX = ".may-pass"  # noqa: S105 - of a file beside the one with the sentence: a retry may help
 PARENT_VARIABLE = "TUNIX_WORKER_PARENT"
 WORKER_ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # XLA takes and frees hundreds of megabytes in a step
@@ -71,6 +72,8 @@ def _fail(error: Exception) -> NoReturn:
     else:
         print(sentence, file=sys.stderr)  # noqa: T201 - the command's answer
     if path := os.environ.get(FAILURE_VARIABLE):
+        if isinstance(error, TunixError) and error.may_pass:
+            Path(path + MAY_PASS_SUFFIX).touch()
         Path(path).write_text(sentence + "\n", encoding="utf-8")
     sys.exit(1)
 

@@ -49,5 +49,37 @@ def test_only_the_accelerator_work_waits_in_the_accelerator_pool() -> None:
     }
 
 
+def test_only_one_run_at_a_time_ranks_or_makes_pages() -> None:
+    pools = {asset.key.to_user_string(): asset.op.pool for asset in defs.assets or []}
+
+    assert {name for name, pool in pools.items() if pool == "catalog"} == {"leaderboard", "results_site"}
+
+
+def test_the_leaderboard_says_when_it_is_too_old() -> None:
+    policies = {
+        spec.key.to_user_string(): spec.freshness_policy
+        for asset in defs.assets or []
+        for spec in asset.specs
+        if spec.freshness_policy
+    }
+
+    assert set(policies) == {"leaderboard"}
+
+
+def test_everything_that_watches_is_described_and_runs() -> None:
+    sensors = {sensor.name: sensor for sensor in defs.sensors or []}
+
+    assert {
+        "register_dataset_versions",
+        "inbox",
+        "changed_recipes",
+        "champion_changed",
+        "keep_up_to_date",
+    } < sensors.keys()
+    assert all(sensor.description for sensor in sensors.values())
+    assert {sensor.default_status for sensor in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
+    assert {schedule.name for schedule in defs.schedules or []} == {"every_night", "every_week"}
+
+
 def test_runs_execute_in_one_process() -> None:
     assert defs.executor is dg.in_process_executor

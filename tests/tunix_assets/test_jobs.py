@@ -33,6 +33,8 @@ BESIDE = ["evaluation_sets", "external_systems"]
         ("judge", {"judged_eval", "judged_report"}),
         ("benchmark", {"throughput_benchmark"}),
         ("validate_only", set()),
+        ("nightly", {*CHAIN, *BESIDE, "dataset_quality", "leaderboard", "results_site"}),
+        ("verify", set()),
     ],
 )
 def test_a_job_makes_these_assets_and_no_other(job: str, assets: set[str]) -> None:
@@ -73,6 +75,26 @@ def test_validate_only_of_what_was_never_made_fails_in_a_sentence(home: Any) -> 
     assert failure is not None
     assert failure.user_failure_data is not None
     assert failure.user_failure_data.description == "golden-v2: nothing of it is published"
+
+
+def test_verify_passes_over_an_undamaged_store_and_names_a_damage(pipeline_copy: Path) -> None:
+    job = defs.resolve_job_def("verify")
+    assert job.execute_in_process().success
+    damaged = next(pipeline_copy.glob("lake/dataset/golden-v1/*/manifest.json"))
+    damaged.write_text("{}")
+
+    result = job.execute_in_process(raise_on_error=False)
+
+    failure = result.failure_data_for_node("verify_digests")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert str(damaged) in str(failure.user_failure_data.description)
+
+
+def test_every_job_ends_after_some_time() -> None:
+    without = [job.name for job in jobs.JOBS if "dagster/max_runtime" not in (job.tags or {})]
+
+    assert without == []
 
 
 def test_the_job_smoke_is_what_its_configuration_file_says() -> None:

@@ -11,6 +11,12 @@ from tunix_assets.partitions import catalog_keys
 from tunix_assets.resources import StoreResource
 from tunix_assets.sensors import inbox, register_dataset_versions
 
+RECIPE = """
+description: mine
+license: MIT
+train: true
+source: {kind: jsonl, path: rows.jsonl}
+"""
 GOLDEN = Path(__file__).parents[2] / "data" / "golden-v1.jsonl"
 
 
@@ -99,6 +105,19 @@ def test_a_bad_file_is_set_aside_and_does_not_stop_a_good_one(
     reason = (inbox_folder / "rejected" / "broken-v1.jsonl.reason.txt").read_text()
     assert "line 1" in reason
     assert list(inbox_folder.glob("*.jsonl")) == []
+
+
+def test_a_recipe_is_taken_with_its_file(inbox_folder: Path, instance: dg.DagsterInstance) -> None:
+    (inbox_folder / "mine-v1.yaml").write_text(RECIPE)
+    waiting, cursor = tick(instance)
+    shutil.copy(GOLDEN, inbox_folder / "rows.jsonl")
+    for _ in range(2):
+        result, cursor = tick(instance, cursor)
+
+    assert waiting is None
+    assert result is not None
+    assert [request.partition_key for request in result.run_requests or []] == ["mine-v1"]
+    assert "train: true" in (inbox_folder.parent / "recipes" / "mine-v1.yaml").read_text()
 
 
 def test_an_empty_inbox_is_no_reason_to_run(home: Path, instance: dg.DagsterInstance) -> None:

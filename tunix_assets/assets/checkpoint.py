@@ -5,10 +5,12 @@ from typing import TypeVar
 import dagster as dg
 from pydantic import BaseModel
 
-from tunix_assets.inputs import audited_input, clear_failures
+from tunix_assets.automation import TRAINS_WHERE_ASKED
+from tunix_assets.inputs import audited_input, clear_failures, tell_run
 from tunix_assets.metadata import curve, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity, TrainConfig
 from tunix_ml.provenance import source_digest
@@ -30,6 +32,8 @@ class CheckpointConfig(TrainConfig, ExecutionConfig, dg.Config):
     code_version=source_digest(*ENGINE_PARTS),
     kinds={"jax"},
     pool="accelerator",
+    retry_policy=RETRIES,
+    automation_condition=TRAINS_WHERE_ASKED,
 )
 def checkpoint(
     context: dg.AssetExecutionContext,
@@ -48,6 +52,7 @@ def checkpoint(
         identity = _identity(context.partition_key, tokens, config)
         execution = _part(config, ExecutionConfig)
         context.log.info(f"run {identity.run_id()}")
+        tell_run(context, identity.run_id())
         job = {
             "home": str(store.store().home),
             "identity": identity.model_dump(mode="json"),

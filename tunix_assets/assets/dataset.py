@@ -8,6 +8,7 @@ from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import column_schema, inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.trace import TRACES_SCHEMA
 from tunix_ml.datasets.catalog import load_recipe
 from tunix_ml.datasets.code_version import code_version
@@ -20,6 +21,7 @@ from tunix_ml.datasets.read import Dataset
     code_version=code_version(),
     kinds={"parquet"},
     metadata=column_schema(TRACES_SCHEMA),
+    retry_policy=RETRIES,
 )
 def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """Reasoning traces, validated, split and immutable.

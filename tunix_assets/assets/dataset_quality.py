@@ -7,10 +7,12 @@ from asset_checks.dataset import NO_KNOWN_CONTAMINATION
 from asset_checks.outcome import Subject
 from asset_checks.subject import resolve_subjects
 from asset_checks.verdict import audit
+from tunix_assets.automation import FOLLOWS_ITS_INPUTS
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.audits import require_audits
 from tunix_ml.contracts.quality import FINDINGS_SCHEMA, QualityConfig
 from tunix_ml.datasets.code_version import code_version
@@ -28,6 +30,8 @@ class DatasetQualityConfig(QualityConfig, dg.Config):
     code_version=code_version(),
     kinds={"parquet"},
     metadata=column_schema(FINDINGS_SCHEMA),
+    retry_policy=RETRIES,
+    automation_condition=FOLLOWS_ITS_INPUTS,
 )
 def dataset_quality(
     context: dg.AssetExecutionContext, config: DatasetQualityConfig, store: StoreResource

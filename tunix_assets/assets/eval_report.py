@@ -3,10 +3,12 @@
 import dagster as dg
 
 from asset_checks.subject import combined_digest, content_metadata
-from tunix_assets.inputs import audited_inputs, clear_failures
+from tunix_assets.automation import FOLLOWS_ITS_INPUTS
+from tunix_assets.inputs import audited_inputs, clear_failures, tell_run
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
 from tunix_ml.contracts.names import evaluation_set_name
 from tunix_ml.contracts.prediction import PredictionsMeta
@@ -22,6 +24,8 @@ from tunix_ml.store import Snapshot
     code_version=code_version(),
     kinds={"json"},
     metadata=column_schema(ITEM_SCORES_SCHEMA),
+    retry_policy=RETRIES,
+    automation_condition=FOLLOWS_ITS_INPUTS,
 )
 def eval_report(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """The scores of the trained model on every evaluation set it was asked, with each item behind them.
@@ -33,6 +37,7 @@ def eval_report(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
         made = {}
         for source in audited_inputs(context, store.store(), "predictions"):
             meta = PredictionsMeta.read(source.snapshot.file("predictions_meta.json"))
+            tell_run(context, meta.run_id)
             made[meta.evaluation_set] = evaluate(
                 store.store(), meta.run_id, meta.evaluation_set, predictions_digest=source.snapshot.digest
             )

@@ -3,9 +3,11 @@
 import dagster as dg
 
 from asset_checks.subject import combined_digest, content_metadata
+from tunix_assets.automation import MADE_ONCE
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.evaluation_set import EVALUATION_ITEMS_SCHEMA, EvaluationSetManifest
 from tunix_ml.datasets.code_version import code_version
 from tunix_ml.datasets.evaluation_items import EvaluationSetRefused
@@ -17,6 +19,8 @@ from tunix_ml.datasets.evaluation_publish import publish_catalog, read_manifest
     code_version=code_version(),
     kinds={"parquet"},
     metadata=column_schema(EVALUATION_ITEMS_SCHEMA),
+    retry_policy=RETRIES,
+    automation_condition=MADE_ONCE,
 )
 def evaluation_sets(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """Questions that no dataset holds, each with an answer of a declared type: what any run can be asked.

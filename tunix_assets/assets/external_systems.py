@@ -3,9 +3,11 @@
 import dagster as dg
 
 from asset_checks.subject import RECIPES, combined_digest, content_metadata
+from tunix_assets.automation import FOLLOWS_ITS_INPUTS
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
 from tunix_ml.evaluation.report import code_version
 from tunix_ml.store import Snapshot
@@ -17,6 +19,8 @@ from tunix_ml.store import Snapshot
     code_version=code_version(),
     kinds={"json"},
     metadata=column_schema(ITEM_SCORES_SCHEMA),
+    retry_policy=RETRIES,
+    automation_condition=FOLLOWS_ITS_INPUTS,
 )
 def external_systems(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """Predictions and judges' logs that were made elsewhere, brought in and scored as our own are.

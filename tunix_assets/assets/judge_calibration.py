@@ -9,6 +9,7 @@ from asset_checks.subject import content_metadata
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.judge import JudgeConfig
 from tunix_ml.contracts.judge_calibration import CalibrationConfig, JudgeCalibration, JudgeQuality, Measured
 from tunix_ml.evaluation.judges.calibration import CODE_PARTS, REPORT_FILE, calibrate
@@ -27,6 +28,7 @@ class JudgeCalibrationConfig(JudgeConfig, CalibrationConfig, dg.Config):
     code_version=source_digest(*CODE_PARTS),
     kinds={"json"},
     pool="accelerator",
+    retry_policy=RETRIES,
 )
 def judge_calibration(
     context: dg.AssetExecutionContext,

@@ -11,6 +11,7 @@ from tunix_assets.inputs import audited_inputs, clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.judge import JUDGE_VERDICTS_SCHEMA, JudgeConfig, JudgedSetsConfig, JudgementsMeta
 from tunix_ml.datasets.evaluation_set import full_names
 from tunix_ml.evaluation.judges.calibration import ranking_problem
@@ -33,6 +34,7 @@ class JudgedEvalConfig(JudgeConfig, JudgedSetsConfig, dg.Config):
     pool="accelerator",
     output_required=False,
     metadata=column_schema(JUDGE_VERDICTS_SCHEMA),
+    retry_policy=RETRIES,
 )
 def judged_eval(
     context: dg.AssetExecutionContext,

@@ -9,6 +9,7 @@ from tunix_assets.inputs import audited_inputs, clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
 from tunix_ml.evaluation.judges.report import evaluate_judgements
 from tunix_ml.evaluation.report import code_version
@@ -22,6 +23,7 @@ from tunix_ml.evaluation.report import code_version
     kinds={"json"},
     output_required=False,
     metadata=column_schema(ITEM_SCORES_SCHEMA),
+    retry_policy=RETRIES,
 )
 def judged_report(
     context: dg.AssetExecutionContext, store: StoreResource

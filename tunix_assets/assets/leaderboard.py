@@ -1,15 +1,22 @@
 """The asset `leaderboard`."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from asset_checks.catalog import blocking_checks
+from tunix_assets.automation import RANKS_WHAT_PASSED
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.store import StoreError
 
+_FRESHNESS = dg.FreshnessPolicy.cron(
+    deadline_cron="0 8 * * *", lower_bound_delta=timedelta(hours=24), timezone="UTC"
+)  # the schedule `nightly` ranks again at 02:00
 _SUMMARY = """
     SELECT coalesce(rank::VARCHAR, '-'), coalesce(tie_group::VARCHAR, '-'), evaluation_set, recipe,
            coalesce(format('{:.3f}', primary_score), '-'),
@@ -25,6 +32,10 @@ _COLUMNS = ["rank", "ties", "asked", "recipe", "score", "95 % interval", "n", "s
     group_name="results",
     code_version=source_digest("registry"),
     kinds={"duckdb"},
+    retry_policy=RETRIES,
+    automation_condition=RANKS_WHAT_PASSED,
+    pool="catalog",
+    freshness_policy=_FRESHNESS,
 )
 def leaderboard(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """All evaluated runs side by side, ranked among those asked the same questions and scored the same way.

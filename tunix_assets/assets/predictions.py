@@ -3,10 +3,12 @@
 import dagster as dg
 
 from asset_checks.subject import combined_digest, content_metadata
-from tunix_assets.inputs import audited_input, clear_failures, require_audited_sets
+from tunix_assets.automation import TRAINS_WHERE_ASKED
+from tunix_assets.inputs import audited_input, clear_failures, require_audited_sets, tell_run
 from tunix_assets.metadata import column_schema, inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, PredictConfig
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.datasets.evaluation_set import full_names
@@ -26,6 +28,8 @@ class PredictionsConfig(PredictConfig, dg.Config):
     kinds={"jax"},
     pool="accelerator",
     metadata=column_schema(PREDICTIONS_SCHEMA),
+    retry_policy=RETRIES,
+    automation_condition=TRAINS_WHERE_ASKED,
 )
 def predictions(
     context: dg.AssetExecutionContext,
@@ -41,6 +45,7 @@ def predictions(
     with clear_failures():
         trained = audited_input(context, store.store(), "checkpoint").snapshot
         run = store.store().run(CheckpointRecord.read(trained.file("checkpoint.json")).run_id)
+        tell_run(context, run.run_id)
         settings = PredictConfig.model_validate(config.model_dump())
         names = full_names(settings.evaluation_sets, context.partition_key)
         require_audited_sets(store.store(), names)

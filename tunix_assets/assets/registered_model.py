@@ -9,6 +9,7 @@ from asset_checks.catalog import blocking_checks
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH
 from tunix_ml.contracts.gate import GateReport
@@ -36,6 +37,7 @@ class RegisteredModelConfig(RegistryConfig, dg.Config):
     code_version=source_digest("registry"),
     kinds={"json"},
     pool="accelerator",
+    retry_policy=RETRIES,
 )
 def registered_model(
     context: dg.AssetExecutionContext,

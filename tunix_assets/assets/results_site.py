@@ -3,8 +3,10 @@
 import dagster as dg
 
 from asset_checks.catalog import blocking_checks
+from tunix_assets.automation import FOLLOWS_ITS_INPUTS
 from tunix_assets.inputs import clear_failures
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.leaderboard import LEADERBOARD
 from tunix_ml.registry.pages import links
@@ -16,6 +18,9 @@ from tunix_ml.store import Snapshot
     group_name="results",
     code_version=source_digest("evaluation", "registry"),
     kinds={"html"},
+    retry_policy=RETRIES,
+    automation_condition=FOLLOWS_ITS_INPUTS,
+    pool="catalog",
 )
 def results_site(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """All results as pages to open in a browser: no server, no account, nothing from a network.
@@ -34,7 +39,7 @@ def results_site(context: dg.AssetExecutionContext, store: StoreResource) -> dg.
         data_version=dg.DataVersion(snapshot.digest),
         metadata={
             "page": dg.MetadataValue.path(page),
-            "runs": _count(snapshot, "runs/"),
+            "runs": _count(snapshot, "runs/") - 1,
             "comparisons": _count(snapshot, "compare/") - 1,
             "datasets": _count(snapshot, "datasets/") - 1,
             "evaluation_sets": _count(snapshot, "evaluation-sets/"),

@@ -6,6 +6,7 @@ from asset_checks.catalog import blocking_checks
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import inline_table
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.comparison import CompareConfig, RunComparison
 from tunix_ml.evaluation.comparison.numbers import in_unit
 from tunix_ml.evaluation.comparison.publish import SUMMARY_FILE, publish_comparison, read_comparison
@@ -23,6 +24,7 @@ class RunComparisonConfig(CompareConfig, dg.Config):
     group_name="results",
     code_version=source_digest("evaluation"),
     kinds={"json"},
+    retry_policy=RETRIES,
 )
 def run_comparison(
     context: dg.AssetExecutionContext, config: RunComparisonConfig, store: StoreResource

@@ -5,10 +5,12 @@ import json
 
 import dagster as dg
 
+from tunix_assets.automation import FOLLOWS_ITS_INPUTS
 from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.export import ExportConfig, ExportManifest, export_file
 from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.exports.render import code_version, export_lines, render_dataset
@@ -24,6 +26,8 @@ class SftExportConfig(ExportConfig, dg.Config):
     partitions_def=DATASET_VERSIONS,
     code_version=code_version(),
     kinds={"json"},
+    retry_policy=RETRIES,
+    automation_condition=FOLLOWS_ITS_INPUTS,
 )
 def sft_export(
     context: dg.AssetExecutionContext, config: SftExportConfig, store: StoreResource

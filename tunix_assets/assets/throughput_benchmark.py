@@ -5,6 +5,7 @@ import dagster as dg
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import curve, inline_table
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.benchmark.publish import ASSET, CODE_PARTS, KEY, PLOT_FILE, REPORT_FILE, rows_of
 from tunix_ml.contracts.benchmark import BenchmarkConfig, BenchmarkReport
 from tunix_ml.provenance import source_digest
@@ -20,6 +21,7 @@ class ThroughputBenchmarkConfig(BenchmarkConfig, dg.Config):
     code_version=source_digest(*CODE_PARTS),
     kinds={"jax"},
     pool="accelerator",
+    retry_policy=RETRIES,
 )
 def throughput_benchmark(
     context: dg.AssetExecutionContext,

@@ -2,10 +2,12 @@
 
 import dagster as dg
 
+from tunix_assets.automation import FOLLOWS_ITS_INPUTS
 from tunix_assets.inputs import audited_input, clear_failures
 from tunix_assets.metadata import column_schema, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.tokens import TOKENS_SCHEMA, TokenizeConfig, TokensManifest
 from tunix_ml.exports.render import code_version
 
@@ -21,6 +23,8 @@ class TokenizedExamplesConfig(TokenizeConfig, dg.Config):
     code_version=code_version(),
     kinds={"parquet"},
     metadata=column_schema(TOKENS_SCHEMA),
+    retry_policy=RETRIES,
+    automation_condition=FOLLOWS_ITS_INPUTS,
 )
 def tokenized_examples(
     context: dg.AssetExecutionContext, config: TokenizedExamplesConfig, store: StoreResource

@@ -1,7 +1,7 @@
 """The base of every JSON artifact: a frozen model with canonical bytes."""
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -9,7 +9,12 @@ from tunix_ml.contracts.canonical import canonical_json, sha256_hex
 
 
 class TunixError(Exception):
-    """Something a user can mend; the message is meant for her and says all there is to say."""
+    """Something a user can mend; the message is meant for her and says all there is to say.
+
+    One that `may_pass` needs no mending: the same work may succeed a little later.
+    """
+
+    may_pass: ClassVar[bool] = False
 
 
 class ContractError(TunixError, ValueError):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tunix_ml.contracts.base import Artifact
+from tunix_ml.contracts.canonical import canonical_json, sha256_hex
 from tunix_ml.contracts.names import parse_dataset_version
 from tunix_ml.contracts.selection import Filter
 from tunix_ml.contracts.trace import Split
@@ -202,6 +203,15 @@ class DatasetRecipe(Artifact):
         description="share of each split; they add up to 1",
     )
     max_reject_rate: float = Field(0.0, ge=0.0, lt=1.0, description="rejected share of the lines allowed")
+    train: bool = Field(
+        False,
+        description="where Dagster keeps assets up to date: train on it with the default settings, ask, score"
+        " and rank, whenever its tokens are new; no part of what the dataset is",
+    )
+
+    def digest(self) -> str:
+        """Return the sha256 of what makes the dataset; what is done with it afterwards does not count."""
+        return sha256_hex(canonical_json(self.model_dump(mode="json", exclude={"train"})) + b"\n")
 
     @field_validator("splits")
     @classmethod

@@ -1,16 +1,16 @@
-"""The inbox: a JSONL file dropped there becomes a dataset version, or is set aside with a reason.
+"""The inbox: a file or a recipe dropped there becomes a dataset version, or is set aside with a reason.
 
 $TUNIX_HOME/inbox/<name>-v<n>.jsonl[.gz]       dropped here
+$TUNIX_HOME/inbox/<name>-v<n>.yaml             a recipe, alone or with the file that it reads beside it
 $TUNIX_HOME/inbox/rejected/<file>              set aside, with <file>.reason.txt beside it
 $TUNIX_HOME/sources/<name>-v<n>/<file>         accepted
-$TUNIX_HOME/recipes/<name>-v<n>.yaml           the recipe made for it
+$TUNIX_HOME/recipes/<name>-v<n>.yaml           the recipe that was dropped, or made for the file
 """
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal, NamedTuple
-
-import yaml
 
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.canonical import file_sha256
@@ -20,6 +20,13 @@ from tunix_ml.contracts.reject import Reject
 from tunix_ml.contracts.trace import SPLITS, Split
 from tunix_ml.datasets.build import name_rejects
 from tunix_ml.datasets.catalog import dataset_versions
+from tunix_ml.datasets.inbox_recipe import (
+    RECIPE_SUFFIX,
+    DroppedRecipe,
+    claimed_files,
+    read_dropped,
+    write_recipe,
+)
 from tunix_ml.datasets.splits import assign_split
 from tunix_ml.durable import copy_atomically, make_directory, write_atomically
 from tunix_ml.store import Store
@@ -48,6 +55,13 @@ class SetAside(NamedTuple):
     reason: str
 
 
+class Waits(NamedTuple):
+    """A file that stays in the inbox for now, and why."""
+
+    file_name: str
+    reason: str
+
+
 class _Readable(NamedTuple):
     source: JsonlSource
     splits: dict[Split, float]
@@ -65,39 +79,80 @@ def waiting_files(home: Path) -> list[Path]:
     )
 
 
-def take_file(path: Path, home: Path) -> Accepted | SetAside:
+def take_file(
+    path: Path, home: Path, *, settled: Collection[Path] | None = None
+) -> Accepted | SetAside | Waits:
     """Move one file out of the inbox: into the catalog if it is good, aside with a reason if it is not.
 
-    The file leaves the inbox last, so that a kill on the way is made good by the next look.
+    A recipe takes the file that it reads along, once that is there and, where settled files are named, among
+    them. What is moved leaves the inbox last, so that a kill on the way is made good by the next look.
     """
+    if not path.exists():
+        return Waits(path.name, "it is gone")
+    if recipe := claimed_files(waiting_files(home)).get(path):
+        return Waits(path.name, f"it belongs to {recipe.name}")
     try:
-        dataset_version = _version_of(path)
-        target = home / "sources" / dataset_version / path.name
-        digest = file_sha256(path)
-        if not (target.is_file() and file_sha256(target) == digest):
-            _refuse_known(dataset_version, home)
-        readable = _readable_source(path)
+        if path.suffix != RECIPE_SUFFIX:
+            return _take_data(path, home)
+        dropped = read_dropped(path)
+        if dropped.data and (reason := _not_ready(dropped.data, path, home, settled)):
+            return Waits(path.name, reason)
+        return _take_recipe(path, dropped, home)
     except (TunixError, OSError) as error:
         return _set_aside(path, str(error))
+
+
+def _take_data(path: Path, home: Path) -> Accepted:
+    dataset_version = _version_of(path, _SUFFIXES)
+    target = home / "sources" / dataset_version / path.name
+    digest = file_sha256(path)
+    if not (target.is_file() and file_sha256(target) == digest):
+        _refuse_known(dataset_version, home)
+    readable = _readable_source(path)
     make_directory(target.parent)
     copy_atomically(path, target)
-    recipe = home / "recipes" / f"{dataset_version}.yaml"
+    recipe = home / "recipes" / f"{dataset_version}{RECIPE_SUFFIX}"
     if not recipe.exists():
-        _write_recipe(recipe, readable, path.name)
+        write_recipe(recipe, _recipe_for(path, readable), data=path)
     path.unlink()
     return Accepted(path.name, dataset_version, digest)
 
 
-def _write_recipe(path: Path, readable: _Readable, file_name: str) -> None:
-    recipe = DatasetRecipe(
-        description=f"Traces from {file_name}, dropped into the inbox.",
+def _take_recipe(path: Path, dropped: DroppedRecipe, home: Path) -> Accepted:
+    dataset_version = _version_of(path, (RECIPE_SUFFIX,))
+    target = home / "sources" / dataset_version / path.name
+    digest = file_sha256(path)
+    if not (target.is_file() and file_sha256(target) == digest):
+        _refuse_known(dataset_version, home)
+    make_directory(target.parent)
+    copy_atomically(path, target)
+    data = dropped.data
+    if data and data.exists():
+        copy_atomically(data, target.with_name(data.name))
+    recipe = home / "recipes" / path.name
+    if not recipe.exists():
+        write_recipe(recipe, dropped.recipe, data=data)
+    if data:
+        data.unlink(missing_ok=True)
+    path.unlink()
+    return Accepted(path.name, dataset_version, digest)
+
+
+def _not_ready(data: Path, path: Path, home: Path, settled: Collection[Path] | None) -> str | None:
+    """Return why the file of a recipe cannot be taken yet; a kill may have left it where it belongs."""
+    if not data.exists():
+        taken = home / "sources" / path.stem / data.name
+        return None if taken.is_file() else f"{data.name} is not there yet"
+    return None if settled is None or data in settled else f"{data.name} is still being written"
+
+
+def _recipe_for(path: Path, readable: _Readable) -> DatasetRecipe:
+    return DatasetRecipe(
+        description=f"Traces from {path.name}, dropped into the inbox.",
         license="NOASSERTION",
-        source=readable.source.model_copy(update={"path": f"../sources/{path.stem}/{file_name}"}),
+        source=readable.source,
         splits=readable.splits,
     )
-    plain = recipe.model_dump(mode="json", exclude_none=True)
-    make_directory(path.parent)
-    write_atomically(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).encode())
 
 
 def _shares(prompts: list[str]) -> dict[Split, float]:
@@ -117,10 +172,10 @@ def _shares(prompts: list[str]) -> dict[Split, float]:
     return shares
 
 
-def _version_of(path: Path) -> str:
-    suffix = next((suffix for suffix in _SUFFIXES if path.name.endswith(suffix)), None)
+def _version_of(path: Path, suffixes: tuple[str, ...]) -> str:
+    suffix = next((suffix for suffix in suffixes if path.name.endswith(suffix)), None)
     if suffix is None:
-        raise InboxRefused(f"{path.name} does not end in {' or '.join(_SUFFIXES)}")
+        raise InboxRefused(f"{path.name} does not end in {' or '.join(suffixes)}")
     dataset_version = path.name.removesuffix(suffix)
     parse_dataset_version(dataset_version)
     return dataset_version
@@ -167,9 +222,11 @@ def _dry_run(source: JsonlSource, folder: Path) -> tuple[list[str], list[Reject]
 def unbuilt_versions(store: Store) -> list[Accepted]:
     """Return what was accepted and is not published: also after a kill between the two."""
     found = []
-    for path in sorted((store.home / "sources").glob("*/*")):
-        version = path.parent.name
-        if path.name.endswith(_SUFFIXES) and store.slot("dataset", version).pointer() is None:
+    for folder in sorted((store.home / "sources").glob("*/")):
+        version = folder.name
+        names = (f"{version}{suffix}" for suffix in (RECIPE_SUFFIX, *_SUFFIXES))
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        if path and store.slot("dataset", version).pointer() is None:
             found.append(Accepted(path.name, version, file_sha256(path)))
     return found
 

@@ -14,6 +14,7 @@ from tunix_ml.registry.pages.evaluations import Evaluation
 from tunix_ml.registry.pages.lineage import Link
 from tunix_ml.registry.pages.published_sets import PublishedDataset, PublishedSet
 from tunix_ml.registry.pages.run_files import RunFiles
+from tunix_ml.registry.pages.runs_page import RunsView
 
 SCHEMA_VERSION = 1
 MOST_METRICS = 2_000
@@ -40,6 +41,16 @@ def leaderboard_document(results: Results) -> Document:
 def pairs_document(results: Results) -> Document:
     """Return every pair that was tested."""
     return _document(results, pairs=results.pairs)
+
+
+def runs_document(results: Results, view: RunsView) -> Document:
+    """Return the state of every run, and every failure that was not made good."""
+    runs = [{**_dumped(line.state), "reason": line.reason or None, "page": line.page} for line in view.runs]
+    failures = [
+        {**_dumped(line.fact), "reason": line.reason.text, "next_step": line.next_step}
+        for line in view.failures
+    ]
+    return _document(results, runs=runs, failures=failures)
 
 
 def run_document(
@@ -117,6 +128,7 @@ def index_document(results: Results, *, datasets: Iterable[str], evaluation_sets
         results,
         leaderboard=links.API_LEADERBOARD,
         pairs=links.API_PAIRS,
+        run_states=links.API_RUNS,
         runs=runs,
         datasets={name: links.dataset_document(name) for name in datasets},
         evaluation_sets={name: links.evaluation_set_document(name) for name in evaluation_sets},

@@ -25,6 +25,7 @@ from tunix_ml.registry.pages.published_sets import PublishedSets
 from tunix_ml.registry.pages.render import render, static_files
 from tunix_ml.registry.pages.run_files import RunFiles, read_run_files
 from tunix_ml.registry.pages.run_page import ComparisonLink, run_view
+from tunix_ml.registry.pages.runs_page import runs_view
 from tunix_ml.store import Store
 
 _MOST_RUNS_HELD = 40
@@ -43,6 +44,7 @@ class Site:
     def __init__(self, store: Store, results: Results, sets: PublishedSets) -> None:
         self._store = store
         self._results = results
+        self._runs = runs_view(store, with_page=results.run_ids)
         self._sets = sets
         self._reader = EvaluationReader(store)
         self._set_pages = _set_pages(sets)
@@ -64,6 +66,7 @@ class Site:
             yield from self._run(run_id)
         yield from self._cards()
         view = leaderboard_view(self._results, pages=self._set_pages)
+        yield self._page("runs", links.RUNS, self._runs)
         yield self._page("leaderboard", links.INDEX, view, columns=COLUMNS, statuses=STATUSES)
         yield from self._documents()
 
@@ -144,6 +147,7 @@ class Site:
         documents = {
             links.API_LEADERBOARD: api.leaderboard_document(self._results),
             links.API_PAIRS: api.pairs_document(self._results),
+            links.API_RUNS: api.runs_document(self._results, self._runs),
             links.API_INDEX: api.index_document(
                 self._results,
                 datasets=[found.name for found in self._sets.datasets],

@@ -5,10 +5,12 @@ from tunix_ml.contracts.canonical import record_digest
 INDEX = "index.html"
 COMPARISONS = "compare/index.html"
 DATASETS = "datasets/index.html"
+RUNS = "runs/index.html"
 STYLE, SCRIPT, ICON = "style.css", "script.js", "icon.svg"
 API_INDEX = "api/index.json"
 API_LEADERBOARD = "api/leaderboard.json"
 API_PAIRS = "api/pairs.json"
+API_RUNS = "api/runs.json"
 _PAIR_KEY_LENGTH = 16
 
 

@@ -1,0 +1,87 @@
+"""What a failed run is about: asset, partition, cause and next step, read from its events."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import dagster as dg
+
+_PARTITION_TAG, _RETRY_TAG = "dagster/partition", "dagster/will_retry"
+_RETRIED = "nothing: it is started again by itself, from where it failed"
+_MAX_CAUSE_CHARS = 2_000
+_TIMED_OUT = "maximum runtime"
+_AGAIN = {
+    "dataset": "mend the recipe or its source file; it is built again by itself while Dagster runs",
+    "checkpoint": "materialize checkpoint again: the same settings resume the run from its last checkpoint",
+    "predictions": "materialize predictions again: the trained model is kept",
+}
+
+
+class Failure(NamedTuple):
+    """What failed, why, and what to do about it."""
+
+    asset: str | None
+    partition: str | None
+    cause: str
+    next_step: str
+
+    def sentence(self, verb: str = "failed") -> str:
+        """Return all of it as text for a person."""
+        of = f" of {self.partition}" if self.partition else ""
+        return f"{self.asset or 'the run'}{of} {verb.replace('_', ' ')}: {self.cause}\nnext: {self.next_step}"
+
+
+def failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str | None) -> Failure:
+    """Return what a failed run is about; `message` is that of its last event."""
+    checks = [found for found in _evaluations(instance, run.run_id) if _blocks(found)]
+    if checks:
+        asset, cause = _of_checks(checks)
+    else:
+        asset, cause = _of_steps(instance, run.run_id) or (None, message or "its process is gone")
+    cause = cause if len(cause) <= _MAX_CAUSE_CHARS else f"{cause[:_MAX_CAUSE_CHARS]} …"
+    next_step = _RETRIED if run.tags.get(_RETRY_TAG) == "true" else _next_step(asset, is_check=bool(checks))
+    return Failure(asset, run.tags.get(_PARTITION_TAG), cause, next_step)
+
+
+def is_timed_out(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str | None) -> bool:
+    """Say whether the daemon ended a run because it took longer than its tag allows."""
+    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_CANCELING)
+    told = [entry.dagster_event.message for entry in events if entry.dagster_event]
+    return any(_TIMED_OUT in (text or "") for text in (message, *told))
+
+
+def _evaluations(instance: dg.DagsterInstance, run_id: str) -> Iterable[dg.AssetCheckEvaluation]:
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    for entry in instance.all_logs(run_id, of_type=kind):
+        if entry.dagster_event:
+            yield entry.dagster_event.asset_check_evaluation_data
+
+
+def _blocks(check: dg.AssetCheckEvaluation) -> bool:
+    return bool(check.blocking) and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _of_checks(checks: list[dg.AssetCheckEvaluation]) -> tuple[str, str]:
+    told = "; ".join(f"check {check.check_name}: {check.description}" for check in checks)
+    return checks[0].asset_key.to_user_string(), told
+
+
+def _of_steps(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str] | None:
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            continue
+        data = event.step_failure_data
+        told = data.user_failure_data.description if data.user_failure_data else None
+        cause = told or (data.error.message.strip() if data.error else None) or "for an unknown reason"
+        return event.step_key, cause
+    return None
+
+
+def _next_step(asset: str | None, *, is_check: bool) -> str:
+    if is_check:
+        return f"see the checks of {asset}; what hangs on it stays as it was until they pass"
+    if asset in _AGAIN:
+        return _AGAIN[asset]
+    return (
+        f"mend that and materialize {asset} again" if asset else "start the run again: finished work is kept"
+    )

@@ -1,0 +1,170 @@
+"""The state of every run, from the files that it left and from what happened to the Dagster runs behind it.
+
+    files                          last fact            state
+    none yet                       queued               queued
+    no checkpoint                  none ended it        training, or training_failed if its process is gone
+    checkpoint, not all scored     none ended it        evaluating
+    everything asked is scored     none stopped it      completed
+    any                            failed               training_failed or evaluation_failed
+    any                            cancelled, timed out the same
+
+A checkpoint of which nothing was asked is completed, and says so.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.run_state import ENDED, STOPPED, RunState, StateName, StatusFact
+from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
+from tunix_ml.durable import is_leased
+from tunix_ml.evaluation.report import eval_slot
+from tunix_ml.status_facts import status_facts
+from tunix_ml.store import RunDirectory, Store, StoreError
+
+TRAINS, EVALUATES = frozenset({"checkpoint"}), frozenset({"predictions", "eval_report"})
+
+
+def run_states(store: Store) -> tuple[RunState, ...]:
+    """Return the state of every run trained here and of every Dagster run that waits to train, by run id."""
+    facts = _by_orchestration(status_facts(store))
+    of_run: dict[str, list[StatusFact]] = defaultdict(list)
+    for found in facts.values():
+        if run_id := next((fact.run_id for fact in reversed(found) if fact.run_id), None):
+            of_run[run_id].append(found[-1])
+    states = [_of_run(store.run(run_id), of_run[run_id]) for run_id in _trained_here(store)]
+    waiting = [state for found in facts.values() if (state := _without_files(found))]
+    return tuple(sorted((*filter(None, states), *waiting), key=lambda state: state.run_id))
+
+
+def open_failures(store: Store) -> tuple[StatusFact, ...]:
+    """Return the failures that no later success of the same asset and dataset version has made good."""
+    found: list[StatusFact] = []
+    for fact in status_facts(store):
+        if fact.status in ENDED:
+            found = [failure for failure in found if not _settles(fact, failure)]
+        if fact.status in STOPPED:
+            found.append(fact)
+    return tuple(found)
+
+
+def _settles(fact: StatusFact, failure: StatusFact) -> bool:
+    """Say whether what failed was made later, or failed once more."""
+    wanted = {failure.failed_asset} if failure.failed_asset else set(failure.assets)
+    reached = set(fact.assets) if fact.status == "succeeded" else {fact.failed_asset}
+    return failure.dataset_version == fact.dataset_version and bool(wanted & reached)
+
+
+class _Left(NamedTuple):
+    """What a run has left: its checkpoint, how much it was asked, what lacks a score, when it last wrote."""
+
+    record: CheckpointRecord | None
+    num_asked: int
+    unscored: tuple[str, ...]
+    written_at: str
+
+
+class _Found(NamedTuple):
+    state: StateName
+    reason: str | None
+    since: str | None
+
+
+def _by_orchestration(facts: Iterable[StatusFact]) -> dict[str, list[StatusFact]]:
+    found: dict[str, list[StatusFact]] = defaultdict(list)
+    for fact in facts:
+        found[fact.orchestration_run_id].append(fact)
+    return found
+
+
+def _trained_here(store: Store) -> list[str]:
+    return [run_id for run_id in store.run_ids() if (store.run(run_id).path / "config.json").exists()]
+
+
+def _of_run(run: RunDirectory, last_facts: Sequence[StatusFact]) -> RunState | None:
+    """Return the state of a run; None if its identity cannot be read."""
+    try:
+        identity = RunIdentity.read(run.path / "config.json")
+        left = _left(run)
+    except (ContractError, StoreError, OSError):
+        return None
+    last = last_facts[-1] if last_facts else None
+    found = _stopped(left, last) or _going_on(run, left, last)
+    return RunState(
+        run_id=run.run_id,
+        dataset_version=identity.dataset_version,
+        **found._asdict(),
+        orchestration_run_id=last.orchestration_run_id if last else None,
+    )
+
+
+def _stopped(left: _Left, last: StatusFact | None) -> _Found | None:
+    """Return the state that the end of the last Dagster run leaves, None if it does not decide."""
+    if last is None or last.status not in STOPPED:
+        return None
+    is_done = left.record is not None and left.num_asked and not left.unscored
+    if is_done and last.failed_asset not in TRAINS | EVALUATES:
+        return None  # what failed came after it
+    if last.status == "cancelled":
+        return _Found("cancelled", last.reason, last.at)
+    if last.status == "timed_out":
+        return _Found("timed_out", last.reason, last.at)
+    is_training = last.failed_asset in TRAINS or left.record is None
+    return _Found("training_failed" if is_training else "evaluation_failed", last.reason, last.at)
+
+
+def _going_on(run: RunDirectory, left: _Left, last: StatusFact | None) -> _Found:
+    is_at_work = is_leased(run.path / ".lease") or (last is not None and last.status not in ENDED)
+    since = last.at if last and last.status not in ENDED else left.written_at
+    if left.record is None:
+        if is_at_work:
+            return _Found("training", None, since)
+        return _Found("training_failed", "its process is gone: the same settings resume it", since)
+    if left.unscored:
+        lack = f"no score yet of {', '.join(left.unscored)}"
+        return _Found("evaluating", lack, since)
+    if left.num_asked:
+        return _Found("completed", None, left.written_at)
+    if is_at_work and last and EVALUATES & set(last.assets):
+        return _Found("evaluating", None, since)
+    return _Found("completed", "trained, and asked nothing", left.written_at)
+
+
+def _without_files(facts: Sequence[StatusFact]) -> RunState | None:
+    """Return the state of a Dagster run that is to train and of whose run there is nothing yet."""
+    last = facts[-1]
+    if not TRAINS & set(last.assets) or any(fact.run_id for fact in facts) or last.dataset_version is None:
+        return None
+    states: dict[str, StateName] = {
+        "queued": "queued",
+        "started": "queued",
+        "cancelled": "cancelled",
+        "timed_out": "timed_out",
+    }
+    if last.status not in states:
+        return None  # what failed before the training is no run; `open_failures` has it
+    return RunState(
+        run_id=last.orchestration_run_id,
+        dataset_version=last.dataset_version,
+        state=states[last.status],
+        reason=last.reason or ("it makes what the training needs" if last.status == "started" else None),
+        since=last.at,
+        orchestration_run_id=last.orchestration_run_id,
+    )
+
+
+def _left(run: RunDirectory) -> _Left:
+    path = run.path / "checkpoint.json"
+    record = CheckpointRecord.read(path) if path.exists() else None
+    asked = run.slots("predictions")
+    unscored = tuple(slot.path.name for slot in asked if eval_slot(run, slot.path.name).pointer() is None)
+    written = [run.path / "config.json", path, *(run.path.glob("eval/*/pointer.json"))]
+    return _Left(record, len(asked), unscored, _latest(written))
+
+
+def _latest(paths: Iterable[Path]) -> str:
+    times = [path.stat().st_mtime for path in paths if path.exists()]
+    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="seconds")
