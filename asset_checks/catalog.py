@@ -16,6 +16,7 @@ from asset_checks import (
     results_site,
     run_comparison,
     sft_export,
+    sweep,
     throughput_benchmark,
     tokenized_examples,
 )
@@ -31,6 +32,7 @@ PARTITIONED_CHECKS: tuple[Check, ...] = (
     *eval_report.CHECKS,
     *judged_eval.CHECKS,
     *judged_report.CHECKS,
+    *sweep.CHECKS,
 )
 UNPARTITIONED_CHECKS: tuple[Check, ...] = (
     *evaluation_sets.CHECKS,
