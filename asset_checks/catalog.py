@@ -17,6 +17,7 @@ from asset_checks import (
     run_comparison,
     sft_export,
     submission_bundle,
+    sweep,
     throughput_benchmark,
     tokenized_examples,
 )
@@ -33,6 +34,7 @@ PARTITIONED_CHECKS: tuple[Check, ...] = (
     *judged_eval.CHECKS,
     *judged_report.CHECKS,
     *submission_bundle.CHECKS,
+    *sweep.CHECKS,
 )
 UNPARTITIONED_CHECKS: tuple[Check, ...] = (
     *evaluation_sets.CHECKS,

@@ -24,8 +24,15 @@ from tunix_ml.contracts.prediction import (
     PredictionsMeta,
 )
 from tunix_ml.contracts.recipe import DatasetRecipe
+from tunix_ml.contracts.sweep import RungValue, SweepIdentity, SweepSpec, Trial
 from tunix_ml.contracts.tokens import TokenizeConfig, TokensManifest
-from tunix_ml.contracts.training import CheckpointRecord, MetricsRow, RunIdentity, TrainConfig
+from tunix_ml.contracts.training import (
+    CheckpointRecord,
+    ExecutionConfig,
+    MetricsRow,
+    RunIdentity,
+    TrainConfig,
+)
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry, load_recipe
 from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
@@ -35,6 +42,9 @@ from tunix_ml.exports.templates import template
 from tunix_ml.exports.tokenize import tokenize_export
 from tunix_ml.registry.bundle import bundle_slot, publish_bundle
 from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.training.identify import identify
+from tunix_ml.tuning.sweep import SweepJob, run_sweep
+from tunix_ml.tuning.trials import TrialTable
 
 GOLDEN = "golden-v2"
 NUM_STEPS = 20
@@ -332,3 +342,75 @@ def _answer(items: EvaluationSet, identity: RunIdentity, *, num_right: int) -> l
         )
         for index, item in enumerate(items.items)
     ]
+
+
+@pytest.fixture
+def swept(store: Store, tokenized: Snapshot) -> Snapshot:
+    """A sweep of five fabricated trials, two of them complete, published by the real driver.
+
+    Validation losses after step 10 are 2.0, 1.8, 1.9 and 2.2, the fifth trial failed; after step 20 trial 1
+    has 1.5 and trial 2, which is the best, 1.4; with seed 1 it has 1.5.
+    """
+    spec = SweepSpec(
+        space={
+            "learning_rate": {"loguniform": [0.001, 0.01]},
+            "optimizer": {"choice": ["adamw", "lion"]},
+        },
+        num_trials=5,
+        first_rung_steps=10,
+        reduction_factor=2,
+        seeds=[0, 1],
+    )
+    base = identify(tokenized, TrainConfig(recipe="swept", num_train_steps=NUM_STEPS))
+    identity = SweepIdentity(base=base, spec=spec)
+    losses: list[list[float]] = [[2.0], [1.8, 1.5], [1.9, 1.4], [2.2], []]
+    trials = [_trial(store, base, tokenized, number, found) for number, found in enumerate(losses)]
+    best = trials[2].model_copy(update={"number": 5, "kind": "rerun", "rungs": trials[2].rungs[1:]})
+    again = _trial(store, base, tokenized, 2, [1.7, 1.5], seed=1)
+    again = again.model_copy(update={"number": 6, "kind": "rerun", "rungs": again.rungs[1:]})
+    table = TrialTable(store, identity)
+    table.add([*trials, best, again])
+    return run_sweep(
+        SweepJob(home=store.home, identity=identity, execution=ExecutionConfig(device="cpu")),
+        started_at=0.0,
+        report=lambda line: None,
+    )
+
+
+def _trial(
+    store: Store, base: RunIdentity, tokens: Snapshot, number: int, losses: list[float], *, seed: int = 0
+) -> Trial:
+    """Return a trial with a validation loss after step 10, and after step 20, and write its run."""
+    values = {"learning_rate": 0.001 * (number + 1), "optimizer": ("adamw", "lion")[number % 2]}
+    identity = identify(
+        tokens, TrainConfig.model_validate({**base.train.model_dump(), **values, "seed": seed})
+    )
+    rungs = [RungValue(step=10 * index, value=loss) for index, loss in enumerate(losses, start=1)]
+    status = ("failed", "pruned", "complete")[len(losses)]
+    fields = {"number": number, "kind": "search", "status": status, "values": values, "seed": seed}
+    ids = {"run_id": identity.run_id(), "fingerprint": identity.fingerprint()}
+    if not rungs:
+        return Trial.model_validate({**fields, **ids, "reason": "loss is nan at step 3"})
+    run = store.run(identity.run_id())
+    run.path.mkdir(parents=True)
+    (run.path / "config.json").write_bytes(identity.to_json())
+    rows = [_metrics(rung.step).model_copy(update={"validation_loss": rung.value}) for rung in rungs]
+    (run.path / "metrics.jsonl").write_bytes(b"".join(row.to_json() for row in rows))
+    record = _write_model(run, identity, rows)
+    last = rungs[-1]
+    is_complete = status == "complete"
+    changes = {
+        "step": last.step,
+        "validation_loss": last.value,
+        "stopped_by": "steps" if is_complete else "pause",
+    }
+    (run.path / "checkpoint.json").write_bytes(record.model_copy(update=changes).to_json())
+    return Trial(
+        **fields,
+        **ids,
+        step=last.step,
+        rungs=tuple(rungs),
+        metric=last.value if is_complete else None,
+        model_digest=record.model_digest,
+        train_time_s=record.train_time_s,
+    )

@@ -17,6 +17,7 @@ from dagster._cli import create_dagster_cli
 from tunix_assets.assets.checkpoint import CheckpointConfig
 from tunix_assets.assets.predictions import PredictionsConfig
 from tunix_assets.assets.sft_export import SftExportConfig
+from tunix_assets.assets.sweep import SweepConfig
 from tunix_assets.assets.throughput_benchmark import ThroughputBenchmarkConfig
 from tunix_assets.assets.tokenized_examples import TokenizedExamplesConfig
 from tunix_assets.definitions import defs
@@ -30,6 +31,7 @@ CONFIG_CLASSES: dict[str, type[dg.Config]] = {
     "tokenized_examples": TokenizedExamplesConfig,
     "checkpoint": CheckpointConfig,
     "predictions": PredictionsConfig,
+    "sweep": SweepConfig,
     "throughput_benchmark": ThroughputBenchmarkConfig,
 }
 
@@ -131,9 +133,11 @@ def test_the_test_command_is_the_same_everywhere() -> None:
 def test_a_run_configuration_has_only_keys_and_values_that_are_read(path: Path) -> None:
     run_config: dict[str, Any] = yaml.safe_load(path.read_text())
 
-    job = "benchmark" if "throughput_benchmark" in run_config.get("ops", {}) else "pipeline"
+    ops = run_config.get("ops", {})
+    jobs = {"throughput_benchmark": "benchmark", "sweep": "sweep"}
+    job = next((job for op, job in jobs.items() if op in ops), "pipeline")
     dg.validate_run_config(defs.resolve_job_def(job), run_config)
-    for op, entry in run_config.get("ops", {}).items():
+    for op, entry in ops.items():
         CONFIG_CLASSES[op].model_validate(entry["config"])
 
 

@@ -20,6 +20,7 @@ from tunix_assets.assets.results_site import results_site
 from tunix_assets.assets.run_comparison import run_comparison
 from tunix_assets.assets.sft_export import sft_export
 from tunix_assets.assets.submission_bundle import submission_bundle
+from tunix_assets.assets.sweep import sweep
 from tunix_assets.assets.throughput_benchmark import throughput_benchmark
 from tunix_assets.assets.tokenized_examples import tokenized_examples
 from tunix_assets.automation import keep_up_to_date
@@ -53,6 +54,7 @@ defs = dg.Definitions(
         run_comparison,
         registered_model,
         throughput_benchmark,
+        sweep,
     ],
     asset_checks=[
         *bind(PARTITIONED_CHECKS, partitions_def=DATASET_VERSIONS),

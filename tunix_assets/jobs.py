@@ -103,6 +103,11 @@ benchmark = dg.define_asset_job(
     selection=dg.AssetSelection.assets("throughput_benchmark"),
     description="Time training and decoding on this machine.",
 )
+sweep = dg.define_asset_job(
+    "sweep",
+    selection=dg.AssetSelection.assets("sweep").upstream(),
+    description="Search for a better training recipe on one dataset version.",
+)
 
 
 @dg.op(required_resource_keys={"store"})
@@ -156,6 +161,7 @@ JOBS = (
     calibrate_judge,
     judge,
     benchmark,
+    sweep,
     validate_only,
     nightly,
     verify,

@@ -1,7 +1,6 @@
 """Resources: the store, and the worker processes that do the heavy work."""
 
 import json
-import os
 import sys
 import tempfile
 import warnings
@@ -11,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from tunix_ml.store import Store
-from tunix_ml.worker import FAILURE_VARIABLE, MAY_PASS_SUFFIX, PARENT_VARIABLE, WORKER_ENVIRONMENT
+from tunix_ml.worker import MAY_PASS_SUFFIX, child_environment
 
 _TERMINATION_TIMEOUT_S = 300.0  # a step and a checkpoint of a large model fit into it
 
@@ -37,17 +36,11 @@ class WorkerResource(dg.ConfigurableResource[Any]):
         with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
             job_file, failure_file = Path(folder, "job.json"), Path(folder, "failure.txt")
             job_file.write_text(json.dumps(job), encoding="utf-8")
-            environment = {
-                **WORKER_ENVIRONMENT,
-                **os.environ,
-                FAILURE_VARIABLE: str(failure_file),
-                PARENT_VARIABLE: str(os.getpid()),
-            }
             try:
                 _run_pipes(
                     context=context.op_execution_context,
                     command=[sys.executable, "-m", module, str(job_file)],
-                    env=environment,
+                    env=child_environment(failure_file),
                 )
             except Exception:
                 if not failure_file.exists():

@@ -32,6 +32,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _POINTER = "pointer.json"
 _RECORD = "artifact.json"
 _LEASE = ".lease"
+_OWNER = ".owner"
 _IDENTITIES = ("config.json", "system.json")
 _CORRUPT = ".corrupt-"
 _COLLECTED = ("[0-9a-f]" * DIGEST_PREFIX_LENGTH, ".tmp-*", ".corrupt-*", "audits/*/.tmp-*")
@@ -174,6 +175,15 @@ class Slot:
             finally:
                 shutil.rmtree(draft_path, ignore_errors=True)
             draft._snapshot = snapshot
+
+    def ownership(self, *, timeout_s: float = 0.0) -> contextlib.AbstractContextManager[None]:
+        """Hold the slot for this process alone, over several publications.
+
+        Raises:
+            LeaseHeld: another process holds it for longer than `timeout_s`.
+        """
+        durable.make_directory(self.path)
+        return lease(self.path / _OWNER, timeout_s=timeout_s)
 
     def resolve(self, digest: str | None = None) -> Snapshot:
         """Return the current artifact, or the one of a given content digest.

@@ -57,6 +57,16 @@ def run_worker(main: Main) -> NoReturn:
     sys.exit(0)
 
 
+def child_environment(failure_file: Path) -> dict[str, str]:
+    """Return the environment of a worker that dies with this process and leaves its sentence in a file."""
+    return {
+        **WORKER_ENVIRONMENT,
+        **os.environ,
+        FAILURE_VARIABLE: str(failure_file),
+        PARENT_VARIABLE: str(os.getpid()),
+    }
+
+
 def restart_with_worker_environment() -> None:
     """Start this command over unless it has the environment of a worker: libc reads it at the start alone."""
     if not WORKER_ENVIRONMENT.keys() <= os.environ.keys():

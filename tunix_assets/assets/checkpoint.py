@@ -11,13 +11,12 @@ from tunix_assets.metadata import curve, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
 from tunix_assets.retries import RETRIES
-from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity, TrainConfig
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.store import Store
+from tunix_ml.training.identify import ENGINE_PARTS, identify
 from tunix_ml.training.metrics import METRICS_FILE, read_metrics
 
-ENGINE_PARTS = ("contracts", "exports", "modeling", "training")
 Part = TypeVar("Part", bound=BaseModel)
 
 
@@ -49,7 +48,7 @@ def checkpoint(
     """
     with clear_failures():
         tokens = audited_input(context, store.store(), "tokenized_examples").snapshot
-        identity = _identity(context.partition_key, tokens, config)
+        identity = identify(tokens, _part(config, TrainConfig))
         execution = _part(config, ExecutionConfig)
         context.log.info(f"run {identity.run_id()}")
         tell_run(context, identity.run_id())
@@ -62,28 +61,6 @@ def checkpoint(
         is_scored = execution.score_every_steps is not None
         worker.run(context, "tunix_ml.tuning" if is_scored else "tunix_ml.training", job)
         return _publish(store.store(), identity)
-
-
-def _identity(dataset_version: str, tokens: Snapshot, config: CheckpointConfig) -> RunIdentity:
-    manifest = TokensManifest.read(tokens.file("tokens.json"))
-    return RunIdentity(
-        dataset_version=dataset_version,
-        dataset_digest=manifest.dataset_digest,
-        export_digest=manifest.export_digest,
-        tokens_digest=tokens.digest,
-        template=manifest.template,
-        base_model_digest=_base_model_digest(config.base_model),
-        train=_part(config, TrainConfig),
-        code_version=source_digest(*ENGINE_PARTS),
-    )
-
-
-def _base_model_digest(name: str) -> str | None:
-    if not name:
-        return None
-    from tunix_ml.modeling.base_model import fetch_base_model
-
-    return fetch_base_model(name).digest
 
 
 def _part(config: CheckpointConfig, part: type[Part]) -> Part:

@@ -53,8 +53,8 @@ class PredictConfig(DecodingConfig):
     evaluation_sets: list[str] = Field(
         ["test"],
         min_length=1,
-        description="what is asked: `test`, the held-out split of the run's own dataset version, and names of"
-        " evaluation sets in the catalog",
+        description="what is asked: `test`, the held-out split of the run's own dataset version;"
+        " `validation`, the one that runs are chosen by; and names of evaluation sets in the catalog",
     )
     decode_batch_size: int = Field(64, ge=1, description="texts written side by side")
     max_items: int | None = Field(

@@ -14,7 +14,7 @@ Device = Literal["auto", "cpu", "gpu", "cuda", "tpu"]
 Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["adamw", "adafactor", "lion", "muon"]
 ScheduleName = Literal["constant", "linear", "cosine"]
-StoppedBy = Literal["steps", "time_budget"]
+StoppedBy = Literal["steps", "time_budget", "pause"]
 
 
 class TrainConfig(BaseModel):
@@ -103,6 +103,9 @@ class ExecutionConfig(BaseModel):
         description="end by this time too, whatever came before the training: ISO 8601 with its offset from"
         " UTC; empty: none",
     )
+    pause_after_step: int | None = Field(
+        None, ge=1, description="evaluate, save and end after this step; the same run can go on later"
+    )
     profile_dir: str = Field("", description="trace a few steps into it, for Perfetto or TensorBoard")
     resume_from: str = Field(
         "latest",
@@ -185,7 +188,10 @@ class CheckpointRecord(Artifact):
     dataset_version: str
     step: int = Field(ge=1, description="optimizer steps done")
     num_train_steps: int = Field(ge=1, description="optimizer steps planned")
-    stopped_by: StoppedBy = Field(description="`time_budget`: the run ended in time and can be gone on with")
+    stopped_by: StoppedBy = Field(
+        description="`time_budget`: the run ended in time; `pause`: at the step it was to pause after;"
+        " both can be gone on with"
+    )
     model_digest: str = Field(description="content digest of the exported model folder")
     final_loss: float = Field(description="training loss of the last step, nats per supervised token")
     first_loss: float = Field(description="training loss of the first step")

@@ -16,6 +16,8 @@ from tunix_ml.json_lines import read_json_lines
 from tunix_ml.store import NotPublished, Slot, Snapshot, Store
 
 OWN: Split = "test"
+CHOSEN_BY: Split = "validation"
+HELD_OUT: tuple[Split, ...] = (OWN, CHOSEN_BY)
 TABLE = "evaluation_set"
 ITEMS_FILE = "items.jsonl"
 
@@ -96,9 +98,18 @@ def read_published_items(snapshot: Snapshot) -> list[EvaluationItem]:
 
 
 def full_names(names: Iterable[str], dataset_version: str) -> list[str]:
-    """Return the evaluation sets that a run asks for, each once: `test` is that of its dataset version."""
-    own = evaluation_set_name(dataset_version, OWN)
-    return list(dict.fromkeys(own if name == OWN else name for name in names))
+    """Return the evaluation sets that a run asks for, each once.
+
+    `test` and `validation` are those splits of its dataset version.
+    """
+    own: dict[str, str] = {split: evaluation_set_name(dataset_version, split) for split in HELD_OUT}
+    return list(dict.fromkeys(own.get(name, name) for name in names))
+
+
+def is_ranking(name: str) -> bool:
+    """Say whether scores on an evaluation set rank runs: those on the split that chose among them do not."""
+    held_out = _split_of(name)
+    return held_out is None or held_out.split != CHOSEN_BY
 
 
 def load_asked_sets(
@@ -111,15 +122,15 @@ def load_asked_sets(
         NotPublished: a set of the catalog, or the dataset version, is not published.
         EmptyEvaluationSet: the test split has no trace.
     """
-    own = evaluation_set_name(dataset_version, OWN)
+    own = full_names(HELD_OUT, dataset_version)
     asked = full_names(names, dataset_version)
     known = {*catalog_sets(store.home), *published_evaluation_sets(store)}
     for name in asked:
-        if name != own and name not in known:
+        if name not in own and name not in known:
             there_are = ", ".join([OWN, *sorted(known)])
             raise UnknownEvaluationSet(f"no evaluation set {name!r:.140}, there are: {there_are}")
     return [
-        load_evaluation_set(store, own, digest=dataset_digest) if name == own else _published(store, name)
+        load_evaluation_set(store, name, digest=dataset_digest) if name in own else _published(store, name)
         for name in asked
     ]
 

@@ -9,6 +9,7 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.leaderboard import LEADERBOARD_SCHEMA, PAIRS_SCHEMA
 from tunix_ml.contracts.metrics import METRICS
+from tunix_ml.datasets.evaluation_set import is_ranking
 from tunix_ml.evaluation.aggregate import by_item, values_of
 from tunix_ml.evaluation.report import eval_slot, read_eval, read_scores
 from tunix_ml.markdown import table
@@ -123,7 +124,7 @@ def collect_rows(store: Store, *, required_checks: Sequence[str]) -> CollectedRo
     for run_id in store.run_ids():
         try:
             run = store.run(run_id)
-            slots = run.slots("eval")
+            slots = [slot for slot in run.slots("eval") if is_ranking(slot.path.name)]
         except ContractError as error:
             unreadable[run_id] = str(error)
             continue

@@ -46,8 +46,9 @@ def train(
     """Train the run of an identity to its end, wherever it stands, and publish its model.
 
     A finished run is adopted, an unfinished one resumed: on one CPU bit for bit as if it had never stopped.
-    A run that has used up `time_budget_minutes`, or come to its `deadline`, is published as far as it has
-    come, and resumed by the next call. SIGTERM and SIGINT end it after the step they come in.
+    A run that has used up `time_budget_minutes`, or has come to its `deadline` or to `pause_after_step`, is
+    published as far as it has come, and resumed by the next call. SIGTERM and SIGINT end it after the step
+    they come in.
 
     Args:
         store: where everything lies.
@@ -127,7 +128,7 @@ def _is_finished(run: RunDirectory, checkpoints: Checkpoints) -> bool:
     if not path.exists():
         return False
     record = CheckpointRecord.read(path)
-    if record.stopped_by == "time_budget":
+    if record.stopped_by != "steps":
         return False
     try:
         problems = run.slot("model").resolve(record.model_digest).verify()

@@ -7,7 +7,7 @@ from typing import Any
 
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import canonical_json
-from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity
+from tunix_ml.contracts.training import CheckpointMeta, CheckpointRecord, ExecutionConfig, RunIdentity
 from tunix_ml.durable import write_atomically
 from tunix_ml.modeling.decoder import Network, Params, num_params
 from tunix_ml.store import RunDirectory, Snapshot
@@ -81,10 +81,17 @@ class Session:
         """Return how the steps ended, and the seconds to compile them."""
         if start.meta is not None and start.meta.step >= plan.num_steps:
             return Ending(start.state, start.meta, "steps"), 0.0
+        if start.meta is not None and self._is_paused_at(start.meta):
+            return Ending(start.state, start.meta, "pause"), 0.0
         work = self._work(plan, start)
         with saving(self.checkpoints) as saver:
             ending = take_steps(work, saver, start.state, start.meta, stop=self.stop, budget=self.budget)
         return ending, work.steps.compile_time_s
+
+    def _is_paused_at(self, meta: CheckpointMeta) -> bool:
+        """Return whether a checkpoint is as far as this session was to go, and evaluated."""
+        pause = self.execution.pause_after_step
+        return pause is not None and meta.step >= pause and meta.validation_loss is not None
 
     def _work(self, plan: Plan, start: Start) -> Work:
         first = plan.train_rows.batch(indices_of(1, plan.train_rows, self.identity))

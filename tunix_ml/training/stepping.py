@@ -21,7 +21,7 @@ from tunix_ml.training.stops import StopRequest, TimeBudget, TrainingStopped, st
 from tunix_ml.training.tracing import StepTrace
 from tunix_ml.training.work import Work
 
-End = Literal["steps", "time_budget", "signal"]
+End = Literal["steps", "time_budget", "pause", "signal"]
 
 _SECONDS_PER_MINUTE = 60
 _NUM_STEP_TIMES = 8
@@ -55,7 +55,7 @@ def take_steps(
     stop: StopRequest,
     budget: TimeBudget,
 ) -> Ending:
-    """Take the steps that are missing, or as many as the time allows, but at least one.
+    """Take the steps that are missing, or as many as time and pause allow, but at least one.
 
     Args:
         work: what the steps work on.
@@ -129,7 +129,7 @@ class _Stretch:
             if end:
                 self.saver.wait()
                 self._raise_if_stopped(end == "signal", step)
-                return Ending(state, meta, "time_budget" if end == "time_budget" else "steps")
+                return Ending(state, meta, "steps" if end == "signal" else end)
 
     def _settle(self) -> None:
         """Wait for the step before the one just dispatched, and report it."""
@@ -146,7 +146,7 @@ class _Stretch:
         self, state: TrainState, dispatched: Dispatched, *, is_saved: bool, end: End | None
     ) -> CheckpointMeta:
         """Wait for a step, evaluate and save its state as it is due, and report it."""
-        step, is_last = dispatched.step, end == "time_budget"
+        step, is_last = dispatched.step, end in ("time_budget", "pause")
         self._await(dispatched)
         row = self.progress.row(step, finite(step, dispatched.metrics))
         if self.work.is_evaluated(step) or is_last:
@@ -200,7 +200,9 @@ class _Stretch:
             return "steps"
         if is_stopped:
             return "signal"
-        return "time_budget" if is_late else None
+        if is_late:
+            return "time_budget"
+        return "pause" if self.work.is_pause(dispatched.step) else None
 
     def _is_late(self, dispatched: Dispatched) -> bool:
         """Return whether one more step would not leave the time to close the session."""

@@ -88,6 +88,11 @@ class Work:
         every_steps = self.execution.score_every_steps
         return every_steps is not None and self._is_due(step, every_steps)
 
+    def is_pause(self, step: int) -> bool:
+        """Return whether the session was to end after this step, or before it."""
+        pause = self.execution.pause_after_step
+        return pause is not None and step >= pause
+
     def is_reported(self, step: int) -> bool:
         """Return whether a step gets a row of metrics."""
         is_logged = step == 1 or self._is_due(step, self.execution.log_every_steps)

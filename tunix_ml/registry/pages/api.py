@@ -15,6 +15,7 @@ from tunix_ml.registry.pages.lineage import Link
 from tunix_ml.registry.pages.published_sets import PublishedDataset, PublishedSet
 from tunix_ml.registry.pages.run_files import RunFiles
 from tunix_ml.registry.pages.runs_page import RunsView
+from tunix_ml.registry.pages.sweeps import PublishedSweep
 
 SCHEMA_VERSION = 1
 MOST_METRICS = 2_000
@@ -118,7 +119,23 @@ def evaluation_set_document(published: PublishedSet) -> Document:
     }
 
 
-def index_document(results: Results, *, datasets: Iterable[str], evaluation_sets: Iterable[str]) -> Document:
+def sweep_document(sweep: PublishedSweep) -> Document:
+    """Return what came of a sweep, and its trials."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "content_digest": sweep.snapshot.digest,
+        "report": sweep.report.model_dump(mode="json"),
+        "trials": [trial.model_dump(mode="json") for trial in sweep.trials],
+    }
+
+
+def index_document(
+    results: Results,
+    *,
+    datasets: Iterable[str],
+    evaluation_sets: Iterable[str],
+    sweeps: Iterable[str] = (),
+) -> Document:
     """Return the paths of all other documents, relative to the site's root."""
     runs = {
         run_id: {name: links.run_document(run_id, name) for name in ("run", "metrics", "items")}
@@ -132,6 +149,7 @@ def index_document(results: Results, *, datasets: Iterable[str], evaluation_sets
         runs=runs,
         datasets={name: links.dataset_document(name) for name in datasets},
         evaluation_sets={name: links.evaluation_set_document(name) for name in evaluation_sets},
+        sweeps={sweep_id: links.sweep_document(sweep_id) for sweep_id in sweeps},
     )
 
 

@@ -26,6 +26,8 @@ from tunix_ml.registry.pages.render import render, static_files
 from tunix_ml.registry.pages.run_files import RunFiles, read_run_files
 from tunix_ml.registry.pages.run_page import ComparisonLink, run_view
 from tunix_ml.registry.pages.runs_page import runs_view
+from tunix_ml.registry.pages.sweep_page import sweep_view
+from tunix_ml.registry.pages.sweeps import PublishedSweeps
 from tunix_ml.store import Store
 
 _MOST_RUNS_HELD = 40
@@ -41,11 +43,14 @@ class File(NamedTuple):
 class Site:
     """The site of one leaderboard; what was read of a run is kept while pages are made from it."""
 
-    def __init__(self, store: Store, results: Results, sets: PublishedSets) -> None:
+    def __init__(
+        self, store: Store, results: Results, sets: PublishedSets, sweeps: PublishedSweeps | None = None
+    ) -> None:
         self._store = store
         self._results = results
         self._runs = runs_view(store, with_page=results.run_ids)
         self._sets = sets
+        self._sweeps = sweeps or PublishedSweeps()
         self._reader = EvaluationReader(store)
         self._set_pages = _set_pages(sets)
         self._files = functools.lru_cache(maxsize=_MOST_RUNS_HELD)(self._read_files)
@@ -65,6 +70,7 @@ class Site:
         for run_id in self._results.run_ids:
             yield from self._run(run_id)
         yield from self._cards()
+        yield from self._sweep_pages()
         view = leaderboard_view(self._results, pages=self._set_pages)
         yield self._page("runs", links.RUNS, self._runs)
         yield self._page("leaderboard", links.INDEX, view, columns=COLUMNS, statuses=STATUSES)
@@ -138,6 +144,14 @@ class Site:
             yield self._page("card", page, card)
         yield self._page("cards", links.DATASETS, cards, problems=self._sets.problems)
 
+    def _sweep_pages(self) -> Iterator[File]:
+        run_ids = set(self._results.run_ids)
+        views = [sweep_view(sweep, run_ids=run_ids) for sweep in self._sweeps.sweeps]
+        for sweep, view in zip(self._sweeps.sweeps, views, strict=True):
+            yield self._page("sweep", links.sweep_page(view.sweep_id), view)
+            yield File(view.document, api.to_json(api.sweep_document(sweep)))
+        yield self._page("sweeps", links.SWEEPS, views, problems=self._sweeps.problems)
+
     def _used_by(self, key: str, name: str) -> dict[str, Row]:
         """Return a row of each run that was trained on, or asked, something, by its page."""
         rows = [row for row in self._results.rows if row[key] == name]
@@ -152,6 +166,7 @@ class Site:
                 self._results,
                 datasets=[found.name for found in self._sets.datasets],
                 evaluation_sets=[found.name for found in self._sets.evaluation_sets],
+                sweeps=[found.report.sweep_id for found in self._sweeps.sweeps],
             ),
         }
         yield from (File(path, api.to_json(document)) for path, document in documents.items())

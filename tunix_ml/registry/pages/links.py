@@ -6,6 +6,7 @@ INDEX = "index.html"
 COMPARISONS = "compare/index.html"
 DATASETS = "datasets/index.html"
 RUNS = "runs/index.html"
+SWEEPS = "sweeps/index.html"
 STYLE, SCRIPT, ICON = "style.css", "script.js", "icon.svg"
 API_INDEX = "api/index.json"
 API_LEADERBOARD = "api/leaderboard.json"
@@ -33,6 +34,16 @@ def dataset_page(dataset_version: str) -> str:
 def evaluation_set_page(name: str) -> str:
     """Return the page of an evaluation set of the catalog."""
     return f"evaluation-sets/{name}.html"
+
+
+def sweep_page(sweep_id: str) -> str:
+    """Return the page of a sweep."""
+    return f"sweeps/{sweep_id}.html"
+
+
+def sweep_document(sweep_id: str) -> str:
+    """Return the JSON document of a sweep."""
+    return f"api/sweeps/{sweep_id}.json"
 
 
 def run_document(run_id: str, name: str) -> str:

@@ -9,6 +9,7 @@ from tunix_ml.registry.pages.boards import read_results
 from tunix_ml.registry.pages.build import Site
 from tunix_ml.registry.pages.card import MOST_QUESTIONS
 from tunix_ml.registry.pages.published_sets import published_sets
+from tunix_ml.registry.pages.sweeps import published_sweeps
 from tunix_ml.store import Snapshot, Store
 
 _ASSET = "results_site"
@@ -28,12 +29,15 @@ def publish_site(store: Store, *, required_checks: Sequence[str]) -> Snapshot:
     slot = store.slot(LEADERBOARD, KEY)
     leaderboard = require_audits(slot, slot.resolve(), required_checks)
     sets = published_sets(store, most_traces=MOST_QUESTIONS)
+    sweeps = published_sweeps(store)
     parents = {LEADERBOARD: leaderboard.digest}
+    parents |= {f"trials/{found.report.sweep_id}": found.snapshot.digest for found in sweeps.sweeps}
     parents |= {f"dataset/{found.name}": found.digest for found in sets.datasets}
     parents |= {f"evaluation_set/{found.name}": found.digest for found in sets.evaluation_sets}
     code_version = source_digest("evaluation", "registry")
     with store.slot(_ASSET, KEY).publish(parents=parents, code_version=code_version) as draft:
-        for path, data in Site(store, read_results(leaderboard, home=store.home), sets).files():
+        results = read_results(leaderboard, home=store.home)
+        for path, data in Site(store, results, sets, sweeps).files():
             target = draft.path / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)

@@ -8,6 +8,7 @@ from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.pages.text import cut
 
 _MAX_DESCRIPTION_CHARS = 600
+_EARLY = {"steps": "", "time_budget": " and stopped by its time budget", "pause": " and paused there"}
 
 
 def training_sentence(identity: RunIdentity | None, checkpoint: CheckpointRecord | None) -> str:
@@ -17,7 +18,7 @@ def training_sentence(identity: RunIdentity | None, checkpoint: CheckpointRecord
     base = f", starting from {cut(identity.train.base_model, most=200)}" if identity.train.base_model else ""
     if checkpoint is None:
         return f"Training on {identity.dataset_version}{base} has not ended."
-    early = " and stopped by its time budget" if checkpoint.stopped_by == "time_budget" else ""
+    early = _EARLY[checkpoint.stopped_by]
     fell = "fell" if checkpoint.final_loss < checkpoint.first_loss else "did not fall: it went"
     return (
         f"Trained {checkpoint.step:,} of {checkpoint.num_train_steps:,} steps on {identity.dataset_version}"

@@ -1,0 +1,28 @@
+"""How much each searched field mattered, as far as so few trials can tell."""
+
+from typing import NamedTuple
+
+from tunix_ml.tuning.engines import Search
+from tunix_ml.tuning.optuna_engine import importances_of, with_value
+
+FEWEST_TRIALS = 4
+ENOUGH_TRIALS = 20
+
+
+class Importances(NamedTuple):
+    """The share of each field, empty if it cannot be told, and what it rests on."""
+
+    shares: dict[str, float]
+    note: str
+
+
+def importances(search: Search, *, first_rung: int) -> Importances:
+    """Return the importance of each field for the metric at the first rung, which all trials can have."""
+    num_trials = len(with_value(search.trials))
+    if num_trials < FEWEST_TRIALS:
+        return Importances(
+            {}, f"{num_trials} trials are too few to tell which field mattered: {FEWEST_TRIALS} are needed"
+        )
+    rests_on = f"PED-ANOVA over the {num_trials} trials that came to step {first_rung}"
+    doubt = f"; fewer than {ENOUGH_TRIALS} trials tell little" if num_trials < ENOUGH_TRIALS else ""
+    return Importances(importances_of(search), f"{rests_on}{doubt}")
