@@ -116,11 +116,18 @@ def sweep(
     directory: Path, patterns: Iterable[str], *, kept: Collection[str], written_before: float
 ) -> list[Path]:
     """Delete the entries that match a pattern, bear no kept name and are older than a time, and name them."""
-    found = {path for pattern in patterns for path in directory.glob(pattern) if path.name not in kept}
-    doomed = [path for path in sorted(found) if _is_older(path, written_before)]
+    doomed = outdated(directory, patterns, kept=kept, written_before=written_before)
     for path in doomed:
         _discard(path)
     return doomed
+
+
+def outdated(
+    directory: Path, patterns: Iterable[str], *, kept: Collection[str], written_before: float
+) -> list[Path]:
+    """Return the entries that `sweep` would delete."""
+    found = {path for pattern in patterns for path in directory.glob(pattern) if path.name not in kept}
+    return [path for path in sorted(found) if _is_older(path, written_before)]
 
 
 def touch(path: Path) -> None:

@@ -202,6 +202,26 @@ class Slot:
             raise NotPublished(f"{self.table} of {self.key!r} has no content {digest}, or no longer")
         return snapshot
 
+    def verify(self) -> list[str]:
+        """Return one sentence for each damage in the current artifact; nothing if none is published."""
+        try:
+            return self.resolve().verify() if self.pointer() else []
+        except StoreError as error:
+            return [str(error)]
+
+    def withdraw(self, *, lease_timeout_s: float = LEASE_TIMEOUT_S) -> None:
+        """Leave the slot without a current artifact; what it held is collected once its grace is over.
+
+        Raises:
+            NotPublished: nothing is published here.
+            LeaseHeld: another process was publishing here for longer than `lease_timeout_s`.
+        """
+        snapshot = self.resolve()
+        with lease(self.path / _LEASE, timeout_s=lease_timeout_s):
+            (self.path / _POINTER).unlink(missing_ok=True)
+            sync(self.path)
+            durable.touch(snapshot.path)
+
     def pointer(self) -> SlotPointer | None:
         """Return the slot's pointer, None if nothing was published.
 
@@ -352,16 +372,12 @@ class Store:
 
     def verify(self) -> list[str]:
         """Return one sentence for each damage in any current artifact."""
-        problems: list[str] = []
-        for slot in self.slots():
-            try:
-                problems += slot.resolve().verify() if slot.pointer() else []
-            except StoreError as error:
-                problems.append(str(error))
-        return problems
+        return [problem for slot in self.slots() for problem in slot.verify()]
 
-    def gc(self, *, grace_s: float) -> list[Path]:
+    def gc(self, *, grace_s: float, is_trial: bool = False) -> list[Path]:
         """Delete what nothing refers to and has been so for longer than the grace, and name it.
+
+        A trial names it and deletes nothing.
 
         Referred to is what a pointer points to, what a run's `config.json` names, and, from parent to parent,
         what those were made from. Leftovers of killed writers go too; where a process is writing, nothing is
@@ -379,7 +395,8 @@ class Store:
                 pointer = slot.pointer()  # it may have moved since the references were read
                 kept = held | {pointer.content_digest} if pointer else held
                 names = {digest[:DIGEST_PREFIX_LENGTH] for digest in kept}
-                removed += durable.sweep(slot.path, _COLLECTED, kept=names, written_before=written_before)
+                find = durable.outdated if is_trial else durable.sweep
+                removed += find(slot.path, _COLLECTED, kept=names, written_before=written_before)
         return removed
 
     def _referenced_digests(self) -> set[str]:

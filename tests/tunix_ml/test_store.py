@@ -503,3 +503,43 @@ def test_a_child_published_while_gc_looks_keeps_its_parent(
 
     assert parent.path not in store.gc(grace_s=0)
     assert slot.resolve(parent.digest).verify() == []
+
+
+def test_a_slot_tells_its_own_damage(store: Store) -> None:
+    slot = store.slot("notes", "a-v1")
+    assert slot.verify() == []
+    with slot.publish() as draft:
+        (draft.path / "note.txt").write_text("one")
+    assert slot.verify() == []
+
+    (draft.snapshot.path / "note.txt").write_text("two")
+
+    (problem,) = slot.verify()
+    assert "note.txt has sha256" in problem
+
+
+def test_a_withdrawn_slot_has_nothing_and_is_collected_after_its_grace(store: Store) -> None:
+    slot = store.slot("notes", "a-v1")
+    with slot.publish() as draft:
+        (draft.path / "note.txt").write_text("one")
+
+    slot.withdraw()
+
+    assert slot.pointer() is None
+    assert store.gc(grace_s=3_600) == []
+    assert store.gc(grace_s=-1) == [draft.snapshot.path]
+    with pytest.raises(NotPublished):
+        slot.withdraw()
+
+
+def test_a_trial_of_the_collection_names_the_same_and_deletes_nothing(store: Store) -> None:
+    slot = store.slot("notes", "a-v1")
+    for text in ("one", "two"):
+        with slot.publish() as draft:
+            (draft.path / "note.txt").write_text(text)
+
+    named = store.gc(grace_s=-1, is_trial=True)
+
+    assert all(path.is_dir() for path in named)
+    assert store.gc(grace_s=-1) == named
+    assert not any(path.exists() for path in named)

@@ -26,10 +26,10 @@ def publish_comparison(store: Store, config: CompareConfig, *, required_checks: 
         NotAudited: a report has not passed a required check.
         NotPaired: the two were not asked the same items, or not scored alike.
     """
+    comparison = compare_published(store, config, required_checks=required_checks)
+    digests = (comparison.run_a.eval_digest, comparison.run_b.eval_digest)
     slots = _slots(store, config)
-    sides = [_side(store, slot, required_checks) for slot in slots]
-    comparison = compare_runs(*sides)
-    parents = {f"{slot.key}/{slot.table}": side.eval_digest for slot, side in zip(slots, sides, strict=True)}
+    parents = {f"{slot.key}/{slot.table}": digest for slot, digest in zip(slots, digests, strict=True)}
     slot = store.slot(ASSET, KEY)
     with slot.publish(
         content_digest=comparison.digest(), parents=parents, code_version=source_digest("evaluation")
@@ -37,6 +37,17 @@ def publish_comparison(store: Store, config: CompareConfig, *, required_checks: 
         (draft.path / COMPARISON_FILE).write_bytes(comparison.to_json())
         (draft.path / SUMMARY_FILE).write_text(render_comparison(comparison), encoding="utf-8")
     return draft.snapshot
+
+
+def compare_published(
+    store: Store, config: CompareConfig, *, required_checks: Sequence[str]
+) -> RunComparison:
+    """Compare two runs by their current reports.
+
+    Raises:
+        as `publish_comparison`.
+    """
+    return compare_runs(*(_side(store, slot, required_checks) for slot in _slots(store, config)))
 
 
 def _slots(store: Store, config: CompareConfig) -> list[Slot]:

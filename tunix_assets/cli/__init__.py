@@ -1,0 +1,1 @@
+"""The command `tunix-rt`: what is done at a terminal; it calls what the assets call."""

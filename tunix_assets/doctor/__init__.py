@@ -1,0 +1,1 @@
+"""The doctor: what is looked at to find out whether everything can go on."""

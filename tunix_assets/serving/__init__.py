@@ -1,0 +1,1 @@
+"""Serving on this machine alone: the published site, and Dagster's pages behind a guard."""

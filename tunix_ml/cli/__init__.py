@@ -1,1 +1,0 @@
-"""The command `tunix-rt`: what is done at a terminal, without Dagster."""
