@@ -3,7 +3,7 @@ VERSION ?= golden-v2
 CONFIG ?=
 DEV_HOME := $(CURDIR)/.tunix/dagster
 
-.PHONY: help install check test dev materialize docs bench bench-train bench-decode clean
+.PHONY: help install check test dev materialize docs bench bench-data bench-train bench-decode clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ docs: ## Write the reference from the code and build the site into site/
 
 bench: ## Time ingest, tokenization and publishing against bare loops
 	uv run python benchmarks/spine.py
+
+bench-data: ## Time every stage of the data path and its memory as it grows: SIZES="10000 100000"
+	uv run python benchmarks/data_at_scale.py $(SIZES)
 
 bench-train: ## Time training, beside torch where it is installed: ARGS="shape=b batch_size=4"
 	uv run python benchmarks/engine.py shape=a batch_size=16 layout=full $(ARGS)
