@@ -42,6 +42,9 @@ notebook: ## Write notebooks/single_session.ipynb from the script beside it
 bench: ## Time ingest, tokenization and publishing against bare loops
 	uv run python benchmarks/spine.py
 
+bench-data: ## Time every stage of the data path and its memory as it grows: SIZES="10000 100000"
+	uv run python benchmarks/data_at_scale.py $(SIZES)
+
 bench-train: ## Time training, beside torch where it is installed: ARGS="shape=b batch_size=4"
 	uv run python benchmarks/engine.py shape=a batch_size=16 layout=full $(ARGS)
 

@@ -1,48 +1,70 @@
 """Facts about a dataset version."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from asset_checks import expectations
-from asset_checks.outcome import Check, Outcome, Subject, all_hold
-from tunix_ml.contracts.canonical import set_digest
+from asset_checks.outcome import Check, Outcome, Problems, Subject, all_hold
+from tunix_ml.contracts.canonical import canonical_json
 from tunix_ml.contracts.manifest import Counts
-from tunix_ml.contracts.trace import SPLITS, TRACES_SCHEMA
-from tunix_ml.datasets.contamination import prompts_in_several_splits
+from tunix_ml.contracts.trace import SPLITS, TRACES_SCHEMA, DatasetTrace
+from tunix_ml.datasets.contamination import prompts_in_several_splits, read_questions
+from tunix_ml.datasets.identities import ID_BYTES, dataset_digest, pieces, row_digests, trace_ids
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.parquet import read_table
+from tunix_ml.parquet import count_rows, read_batches, read_schema
+
+_ROWS_AT_ONCE = 2_000
 
 
 def rows_keep_the_trace_contract(subject: Subject) -> Outcome:
     """Every row keeps the bounds of the trace contract; ids are unique; no required value is null."""
-    table = Dataset(subject.snapshot).table
-    if not table.schema.equals(TRACES_SCHEMA.arrow()):
-        return Outcome(False, f"columns are {table.schema.names}, not {TRACES_SCHEMA.names}")
-    suite = expectations.trace_suite(TRACES_SCHEMA)
-    return expectations.validate(expectations.flatten_traces(table), suite, subject="traces")
+    schema = read_schema(subject.snapshot.file("traces.parquet"))
+    if not schema.equals(TRACES_SCHEMA.arrow()):
+        return Outcome(False, f"columns are {schema.names}, not {TRACES_SCHEMA.names}")
+    frame = expectations.flatten_traces(Dataset(subject.snapshot).batches())
+    return expectations.validate(frame, expectations.trace_suite(TRACES_SCHEMA), subject="traces")
 
 
 def digest_matches_content(subject: Subject) -> Outcome:
     """The files are as published, and the dataset digest and trace ids computed anew from the rows agree."""
     dataset = Dataset(subject.snapshot)
-    problems = subject.snapshot.verify()
-    if not problems:
-        digest = set_digest(row.row_digest() for row in dataset.rows)
+    problems = Problems(subject.snapshot.verify())
+    if not problems.num_found:
+        misplaced = Problems()
+        digest = _digest_anew(dataset, misplaced)
         if len({digest, dataset.manifest.dataset_digest, subject.snapshot.digest}) > 1:
-            problems.append(f"rows have digest {digest}, the manifest says {dataset.manifest.dataset_digest}")
-        problems += [
-            f"row {row.trace_id} holds trace {found}"
-            for row in dataset.rows
-            if (found := row.trace.trace_id()) != row.trace_id
-        ]
+            problems.add(f"rows have digest {digest}, the manifest says {dataset.manifest.dataset_digest}")
+        problems.include(misplaced)
     return all_hold(problems, subject="content", facts={"digest": subject.snapshot.digest})
+
+
+def _digest_anew(dataset: Dataset, problems: Problems) -> str:
+    """Return the digest of the rows; a row under another trace's id is a problem."""
+    digests = bytearray()
+    for rows in _by_some(dataset.stream()):
+        canonical = [canonical_json(row.trace.record()) for row in rows]
+        digests += row_digests(canonical, [row.split for row in rows])
+        for row, found in zip(rows, pieces(trace_ids(canonical), ID_BYTES), strict=True):
+            if found.hex() != row.trace_id:
+                problems.add(f"row {row.trace_id} holds trace {found.hex()}")
+    return dataset_digest(digests)
+
+
+def _by_some(rows: Iterable[DatasetTrace]) -> Iterator[list[DatasetTrace]]:
+    waiting = iter(rows)
+    while some := list(islice(waiting, _ROWS_AT_ONCE)):
+        yield some
 
 
 def counts_agree(subject: Subject) -> Outcome:
     """Manifest, tables and splits count the same: read = kept + rejected + filtered + duplicates."""
     dataset = Dataset(subject.snapshot)
     manifest, found = dataset.manifest, _count_rows(dataset)
-    by_split = Counter(dataset.table.column("split").to_pylist())
-    listed = dataset.table.column("trace_id").to_pylist() if manifest.trace_ids else []
+    by_split: Counter[str] = Counter()
+    for table in dataset.batches("split"):
+        by_split.update(table["split"].to_pylist())
+    listed = _ids(dataset) if manifest.trace_ids else []
     pairs = {
         "trace_count": (manifest.trace_count, found.kept),
         "trace_ids": (list(manifest.trace_ids), listed),
@@ -66,13 +88,18 @@ def counts_agree(subject: Subject) -> Outcome:
     return all_hold([*problems, *manifest.counts().problems()], subject="counts", facts=facts)
 
 
+def _ids(dataset: Dataset) -> list[str]:
+    return [trace_id for table in dataset.batches("trace_id") for trace_id in table["trace_id"].to_pylist()]
+
+
 def _count_rows(dataset: Dataset) -> Counts:
     """Return how many rows each table of a dataset version has; all of them together were read."""
-    files = dataset.snapshot.record.files
-    codes = Counter(dataset.rejects.column("code").to_pylist())
-    filtered = _FILTERED in files and read_table(dataset.snapshot.file(_FILTERED)).num_rows
+    snapshot, codes = dataset.snapshot, Counter[str]()
+    for table in read_batches(snapshot.file("rejects.parquet"), columns=["code"]):
+        codes.update(table["code"].to_pylist())
+    filtered = _FILTERED in snapshot.record.files and count_rows(snapshot.file(_FILTERED))
     duplicates = codes["duplicate_trace"]
-    kept, rejected = dataset.table.num_rows, codes.total() - duplicates
+    kept, rejected = count_rows(snapshot.file("traces.parquet")), codes.total() - duplicates
     return Counts(kept + rejected + int(filtered) + duplicates, kept, rejected, int(filtered), duplicates)
 
 
@@ -88,10 +115,11 @@ def every_split_has_traces(subject: Subject) -> Outcome:
 
 def splits_share_no_prompt(subject: Subject) -> Outcome:
     """No question stands in two splits, compared without case, spacing and Unicode form."""
-    rows = Dataset(subject.snapshot).rows
-    shared = prompts_in_several_splits(rows)
+    dataset = Dataset(subject.snapshot)
+    shared = prompts_in_several_splits(lambda: read_questions(dataset))
     problems = [f"{prompt[:80]!r} is in {sorted(splits)}" for prompt, splits in sorted(shared.items())]
-    return all_hold(problems, subject="splits", facts={"num_prompts": len(rows)})
+    num_prompts = count_rows(subject.snapshot.file("traces.parquet"))
+    return all_hold(problems, subject="splits", facts={"num_prompts": num_prompts})
 
 
 def generated_steps_recompute(subject: Subject) -> Outcome:
@@ -101,29 +129,29 @@ def generated_steps_recompute(subject: Subject) -> Outcome:
     dataset = Dataset(subject.snapshot)
     if dataset.manifest.generator_version is None:
         return Outcome(True, "not a generated dataset, see arithmetic_claims_hold", {"num_checked": 0})
-    problems = [
-        f"trace {row.trace_id}: {problem}" for row in dataset.rows for problem in verify_generated(row.trace)
-    ]
-    return all_hold(problems, subject="generated traces", facts={"num_checked": len(dataset.rows)})
+    problems, num_checked = Problems(), 0
+    for row in dataset.stream():
+        num_checked += 1
+        problems.extend(f"trace {row.trace_id}: {problem}" for problem in verify_generated(row.trace))
+    return all_hold(problems, subject="generated traces", facts={"num_checked": num_checked})
 
 
 def arithmetic_claims_hold(subject: Subject) -> Outcome:
     """Each `expression = value` in a step is true when computed exactly; foreign data may round."""
     from tunix_ml.traces.claims import find_claims
 
-    rows = Dataset(subject.snapshot).rows
-    claims = [
-        (row.trace_id, claim)
-        for row in rows
-        for step in row.trace.steps
-        for claim in find_claims(step.content)
-    ]
-    problems = [
-        f"trace {trace_id}: {claim.text!r}, computed {claim.computed}"
-        for trace_id, claim in claims
-        if not claim.is_true
-    ]
-    facts = {"num_claims": len(claims), "num_traces": len(rows)}
+    problems, num_claims, num_traces = Problems(), 0, 0
+    for table in Dataset(subject.snapshot).batches("trace_id", "steps"):
+        num_traces += table.num_rows
+        for row in table.to_pylist():
+            claims = [claim for step in row["steps"] for claim in find_claims(step["content"])]
+            num_claims += len(claims)
+            problems.extend(
+                f"trace {row['trace_id']}: {claim.text!r}, computed {claim.computed}"
+                for claim in claims
+                if not claim.is_true
+            )
+    facts = {"num_claims": num_claims, "num_traces": num_traces}
     return all_hold(problems, subject="claims", facts=facts, severity="WARN")
 
 

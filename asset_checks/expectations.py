@@ -5,8 +5,8 @@ that a contract declares on a field is expected of the flat projection of that f
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tunix_ml.contracts.table import TableSchema
 from tunix_ml.contracts.trace import SPLITS, TRACE_ID_LENGTH, Trace, TraceStep
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -64,22 +65,58 @@ def trace_suite(schema: TableSchema) -> list[Expected]:
     ]
 
 
-def flatten_traces(table: "pa.Table") -> "pd.DataFrame":
-    """Return the flat projection of a traces table: lengths and counts instead of nested values."""
-    frame = table.drop_columns(["steps"]).to_pandas()
-    for name in ("trace_id", "trace_version", "prompt", "final_answer"):
-        frame[f"{name}_chars"] = frame[name].str.len()
-    steps = table.column("steps").to_pylist()
-    frame["steps"] = [len(row) for row in steps]  # nullness alone is asked of the nested column
-    frame["num_steps"] = frame["steps"]
+def flatten_traces(tables: Iterable["pa.Table"]) -> "pd.DataFrame":
+    """Return the flat projection of a traces table, given in parts: lengths and counts instead of texts.
+
+    Of a text, and of the steps, the column itself holds the length: nullness alone is asked of it.
+    """
+    import pandas as pd
+
+    return pd.concat([_flatten(table) for table in tables], ignore_index=True)
+
+
+def _flatten(table: "pa.Table") -> "pd.DataFrame":
+    import pyarrow.compute as pc
+
+    frame = table.select(["trace_id", "split", "source_line"]).to_pandas()
+    for name in ("trace_version", "prompt", "final_answer", "source"):
+        frame[name] = frame[f"{name}_chars"] = pc.utf8_length(table[name]).to_pandas()
+    frame["trace_id_chars"] = pc.utf8_length(table["trace_id"]).to_pandas()
+    frame["steps"] = frame["num_steps"] = pc.list_value_length(table["steps"]).to_pandas()
+    lengths = frame["num_steps"].fillna(0).to_numpy(dtype="int64")
+    steps = table["steps"].combine_chunks().flatten()
     for name in ("type", "content"):
-        lengths = [[len(step[name]) for step in row] for row in steps]
-        frame[f"shortest_step_{name}_chars"] = [min(row, default=0) for row in lengths]
-        frame[f"longest_step_{name}_chars"] = [max(row, default=0) for row in lengths]
-    numbers = [[step["i"] for step in row] for row in steps]
-    frame["lowest_step_i"] = [min(row, default=-1) for row in numbers]
-    frame["num_repeated_step_i"] = [len(row) - len(set(row)) for row in numbers]
+        chars = pc.utf8_length(steps.field(name)).to_numpy(zero_copy_only=False)
+        frame[f"shortest_step_{name}_chars"] = _of_each_row(chars, lengths, take="minimum", otherwise=0)
+        frame[f"longest_step_{name}_chars"] = _of_each_row(chars, lengths, take="maximum", otherwise=0)
+    numbers = steps.field("i").to_numpy(zero_copy_only=False)
+    frame["lowest_step_i"] = _of_each_row(numbers, lengths, take="minimum", otherwise=-1)
+    frame["num_repeated_step_i"] = _num_repeated(numbers, lengths)
     return cast("pd.DataFrame", frame)
+
+
+def _of_each_row(
+    values: "np.ndarray", lengths: "np.ndarray", *, take: Literal["minimum", "maximum"], otherwise: int
+) -> "np.ndarray":
+    """Return the least or the largest of each row's values, of which there are `lengths`."""
+    import numpy as np
+
+    found = np.full(len(lengths), otherwise, dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    if len(values):
+        found[lengths > 0] = getattr(np, take).reduceat(values, starts[lengths > 0])
+    return found
+
+
+def _num_repeated(values: "np.ndarray", lengths: "np.ndarray") -> "np.ndarray":
+    """Return how many of each row's values repeat another one of the row."""
+    import numpy as np
+
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.lexsort((values, rows))
+    values, rows = values[order], rows[order]
+    is_repeated = (values[1:] == values[:-1]) & (rows[1:] == rows[:-1])
+    return np.bincount(rows[1:][is_repeated], minlength=len(lengths))
 
 
 def validate_table(

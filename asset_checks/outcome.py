@@ -1,6 +1,6 @@
 """What a check is, what it looks at, and what it finds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,6 +8,7 @@ from tunix_ml.store import Slot, Snapshot, Store
 
 Severity = Literal["ERROR", "WARN"]
 Facts = Mapping[str, int | float | str]
+_NUM_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,41 @@ class Check:
         return " ".join((self.function.__doc__ or "").split())
 
 
+class Problems:
+    """Problems as they are found: the first few in words, all of them by number."""
+
+    def __init__(self, problems: Iterable[str] = ()) -> None:
+        self.first: list[str] = []
+        self.num_found = 0
+        self.extend(problems)
+
+    def add(self, problem: str) -> None:
+        """Take in one problem."""
+        if self.num_found < _NUM_NAMED:
+            self.first.append(problem)
+        self.num_found += 1
+
+    def include(self, others: "Problems") -> None:
+        """Take in what was found elsewhere."""
+        self.first = [*self.first, *others.first][:_NUM_NAMED]
+        self.num_found += others.num_found
+
+    def extend(self, problems: Iterable[str]) -> None:
+        """Take in several problems."""
+        for problem in problems:
+            self.add(problem)
+
+
 def all_hold(
-    problems: list[str], *, subject: str, facts: Facts | None = None, severity: Severity = "ERROR"
+    problems: list[str] | Problems, *, subject: str, facts: Facts | None = None, severity: Severity = "ERROR"
 ) -> Outcome:
     """Return a passing outcome where there are no problems, else one that names the first three."""
-    facts = {"num_problems": len(problems), **(facts or {})}
-    if not problems:
+    found = problems if isinstance(problems, Problems) else Problems(problems)
+    facts = {"num_problems": found.num_found, **(facts or {})}
+    if not found.num_found:
         return Outcome(True, f"{subject}: no problem found", facts, severity)
-    named = "; ".join(problems[:3])
-    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-    return Outcome(False, f"{subject}: {named}{more}", facts, severity)
+    more = f"; and {found.num_found - _NUM_NAMED} more" if found.num_found > _NUM_NAMED else ""
+    return Outcome(False, f"{subject}: {'; '.join(found.first)}{more}", facts, severity)
 
 
 def merged(outcomes: Mapping[str, Outcome]) -> Outcome:

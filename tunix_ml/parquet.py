@@ -3,7 +3,7 @@
 Arrow loads with the first file, not with this module.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +32,29 @@ def read_table(path: Path) -> "pa.Table":
     return pq.read_table(path, page_checksum_verification=True)
 
 
-def read_batches(path: Path, *, num_rows: int = 2_000) -> Iterator["pa.Table"]:
-    """Yield the rows of a file by so many; a page whose checksum differs is an error."""
+def read_batches(
+    path: Path, *, num_rows: int = 2_000, columns: Sequence[str] | None = None
+) -> Iterator["pa.Table"]:
+    """Yield the rows of a file by so many, all columns or some; a page whose checksum differs is an error."""
     import pyarrow as pa  # noqa: PLC0415 - not at the load of the definitions
     import pyarrow.parquet as pq  # noqa: PLC0415 - not at the load of the definitions
 
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        for batch in file.iter_batches(batch_size=num_rows):
-            yield pa.Table.from_batches([batch], schema=file.schema_arrow)
+        for batch in file.iter_batches(batch_size=num_rows, columns=columns):
+            yield pa.Table.from_batches([batch]).cast(_chosen(file.schema_arrow, columns))
+
+
+def _chosen(schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Schema":
+    import pyarrow as pa  # noqa: PLC0415 - not at the load of the definitions
+
+    return schema if columns is None else pa.schema([field for field in schema if field.name in columns])
+
+
+def read_schema(path: Path) -> "pa.Schema":
+    """Return the columns of a file, from its footer."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - not at the load of the definitions
+
+    return pq.read_schema(path)
 
 
 def count_rows(path: Path) -> int:

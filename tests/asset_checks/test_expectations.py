@@ -66,7 +66,7 @@ def test_a_changed_bound_in_the_contract_changes_the_suite(monkeypatch: pytest.M
 def test_every_expected_column_is_in_the_projection() -> None:
     steps = (TraceStep(4, "recall", "abc"), TraceStep(2, "calculate", "a"))
     trace = Trace("1.0", "Why?", "so", steps)
-    frame = flatten_traces(to_table([DatasetTrace(trace.trace_id(), "test", trace, "here", 1)]))
+    frame = flatten_traces([to_table([DatasetTrace(trace.trace_id(), "test", trace, "here", 1)])])
 
     assert {expected.arguments["column"] for expected in trace_suite(TRACES_SCHEMA)} <= set(frame.columns)
     (row,) = frame.to_dict("records")
@@ -106,6 +106,6 @@ def test_a_column_that_is_not_there_fails_and_says_so() -> None:
 
 
 def test_an_empty_table_keeps_every_expectation() -> None:
-    frame = flatten_traces(to_table([]))
+    frame = flatten_traces([to_table([])])
 
     assert validate(frame, trace_suite(TRACES_SCHEMA), subject="traces").passed

@@ -65,7 +65,7 @@ def test_golden_v2_passes_every_check_in_every_layout(
 
 
 def test_the_examples_found_through_the_index_are_all_of_them(tokenized: Snapshot) -> None:
-    examples = Tokens(tokenized).examples()
+    examples = list(Tokens(tokenized).examples())
 
     assert len({example.trace_id for example in examples}) == len(examples) == 92
     assert sum(len(example.ids) for example in examples) == sum(

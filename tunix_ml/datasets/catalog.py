@@ -44,9 +44,9 @@ def dataset_versions(home: Path) -> list[str]:
     return sorted(name for name in recipe_files(home) if is_dataset_version(name))
 
 
-def recipe_files(home: Path) -> dict[str, Path]:
+def dataset_recipes(home: Path) -> dict[str, Path]:
     """Return the file of every recipe in the catalog by dataset version, sorted, without reading any."""
-    files = _recipe_files(home)
+    files = recipe_files(home)
     return {name: files[name] for name in dataset_versions(home)}
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from tunix_ml.contracts.base import Artifact, ContractError
 from tunix_ml.contracts.canonical import file_sha256, record_digest
 from tunix_ml.contracts.recipe import DatasetRecipe, FileSource, VersionsSource
-from tunix_ml.datasets.catalog import read_recipe, recipe_files
+from tunix_ml.datasets.catalog import dataset_recipes, read_recipe
 from tunix_ml.traces.sources import expand
 
 _UNFINISHED = (".part", ".tmp")
@@ -54,7 +54,7 @@ class Change(NamedTuple):
 
 def look_again(home: Path, before: Look) -> tuple[Look, list[Change]]:
     """Return what is there now, and what has changed since and come to rest."""
-    recipes = recipe_files(home)
+    recipes = dataset_recipes(home)
     versions = {name: _seen(path, before.versions.get(name)) for name, path in recipes.items()}
     changes = []
     for name, now in versions.items():

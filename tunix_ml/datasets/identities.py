@@ -1,18 +1,15 @@
 """The identities of rows as bytes: of a million rows they take some megabytes."""
 
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 
 from tunix_ml.contracts.canonical import canonical_json
-from tunix_ml.contracts.trace import SPLITS, TRACE_ID_LENGTH, Split
+from tunix_ml.contracts.trace import TRACE_ID_LENGTH, Split
 
 ID_BYTES = TRACE_ID_LENGTH // 2
 DIGEST_BYTES = hashlib.sha256().digest_size
 _HEX_CHUNK = 10_000
-# What stands before the trace in the canonical form that `DatasetTrace.row_digest` is taken over.
-_ROW_START = {
-    split: canonical_json({"split": split, "trace": None}).removesuffix(b"null}") for split in SPLITS
-}
 
 
 def trace_ids(canonical: Sequence[bytes]) -> bytes:
@@ -23,10 +20,10 @@ def trace_ids(canonical: Sequence[bytes]) -> bytes:
 
 def row_digests(canonical: Sequence[bytes], splits: Sequence[Split]) -> bytes:
     """Return the digests of content and split, one after the other."""
-    sha256, start = hashlib.sha256, _ROW_START
+    sha256 = hashlib.sha256
     return b"".join(
         [
-            sha256(b"%b%b}" % (start[split], trace)).digest()
+            sha256(b"%b%b}" % (_row_start(split), trace)).digest()
             for trace, split in zip(canonical, splits, strict=True)
         ]
     )
@@ -43,6 +40,12 @@ def dataset_digest(digests: bytes | bytearray) -> str:
     for lines in _sorted_lines(digests):
         digest.update(lines)
     return digest.hexdigest()
+
+
+@functools.cache
+def _row_start(split: str) -> bytes:
+    """Return what stands before the trace in the canonical form that a row's digest is taken over."""
+    return canonical_json({"split": split, "trace": None}).removesuffix(b"null}")
 
 
 def _sorted_lines(digests: bytes | bytearray) -> Iterator[bytes]:

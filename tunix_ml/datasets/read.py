@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_BATCH_ROWS = 2_000
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A published dataset version; its parts are read, and their sha256 verified, when asked for."""
@@ -41,9 +44,15 @@ class Dataset:
         """The traces, in the table's order."""
         return list(traces_table.from_table(self.table))
 
+    def batches(self, *columns: str) -> Iterator["pa.Table"]:
+        """Yield some columns of the traces table, by some thousand rows; without names, all of them."""
+        return read_batches(
+            self.snapshot.file("traces.parquet"), num_rows=_BATCH_ROWS, columns=columns or None
+        )
+
     def stream(self) -> Iterator[DatasetTrace]:
         """Yield the traces, in the table's order, in the memory of some thousand."""
-        for table in read_batches(self.snapshot.file("traces.parquet")):
+        for table in self.batches():
             yield from traces_table.from_table(table)
 
     def split(self, split: Split) -> list[DatasetTrace]:

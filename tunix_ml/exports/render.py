@@ -70,7 +70,13 @@ def training_example(row: DatasetTrace, chosen: Template) -> TrainingExample:
 
 def read_export(snapshot: Snapshot, export_format: ExportFormat, split: str) -> list[dict[str, Any]]:
     """Read one file of a published export back, as plain records in the file's order."""
-    return [msgspec.json.decode(line) for line in export_lines(snapshot, export_format, split)]
+    return list(export_records(snapshot, export_format, split))
+
+
+def export_records(snapshot: Snapshot, export_format: ExportFormat, split: str) -> Iterator[dict[str, Any]]:
+    """Yield the records of one file of a published export, in the file's order."""
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    return (decode(line) for line in export_lines(snapshot, export_format, split))
 
 
 def export_lines(snapshot: Snapshot, export_format: ExportFormat, split: str) -> Iterator[bytes]:

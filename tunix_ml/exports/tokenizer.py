@@ -47,6 +47,10 @@ class Tokenizer:
         """Return the text of some ids, special tokens left out."""
         return str(self.backend.decode(list(ids), skip_special_tokens=True))
 
+    def decode_batch(self, ids: Sequence[list[int]]) -> list[str]:
+        """Return the texts of many lists of ids, special tokens left out."""
+        return list(self.backend.decode_batch(list(ids), skip_special_tokens=True))
+
     def save(self, folder: Path) -> None:
         """Write the files from which this module and transformers' AutoTokenizer load it."""
         folder.mkdir(parents=True, exist_ok=True)

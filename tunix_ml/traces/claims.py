@@ -49,6 +49,8 @@ def find_claims(text: str) -> list[Claim]:
     `a = b = c` claims `a = b` and `b = c`. With a percent sign, `5 / 20 * 100 = 25%` and
     `5 / 20 = 25%` are both true. A rounded value is not the exact one, and false.
     """
+    if "=" not in text:
+        return []
     annotations = [claim for match in _ANNOTATION.finditer(text) for claim in _claims_in(match[1])]
     return annotations + list(_claims_in(_ANNOTATION.sub("", text)))
 

@@ -4,6 +4,7 @@ Understood: integers, decimals, thousands commas, + - * x / and their typographi
 a currency sign before a number, a percent sign after it.
 """
 
+import functools
 import re
 from fractions import Fraction
 from typing import NamedTuple
@@ -30,6 +31,8 @@ class Value(NamedTuple):
     num_operations: int
 
 
+# Within a dataset the same small sums come again and again.
+@functools.lru_cache(maxsize=1 << 14)
 def evaluate(text: str, *, percent: Fraction = Fraction(1, 100)) -> Value:
     """Return the exact value of an expression; a number with a percent sign counts times `percent`.
 

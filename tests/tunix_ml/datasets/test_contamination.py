@@ -1,23 +1,40 @@
 from tunix_ml.contracts.evaluation_set import EvaluationItem
-from tunix_ml.contracts.trace import SPLITS, DatasetTrace, Split, Trace, TraceStep
-from tunix_ml.datasets.contamination import prompts_in_several_splits, trained_on
+from tunix_ml.contracts.trace import SPLITS
+from tunix_ml.datasets.contamination import Question, prompts_in_several_splits, read_questions, trained_on
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.store import Snapshot
 
 
-def row(prompt: str, split: Split) -> DatasetTrace:
-    trace = Trace("1.0", prompt, "5", (TraceStep(0, "reasoning", "2 + 3 = 5."),))
-    return DatasetTrace(trace.trace_id(), split, trace, "test", 1)
-
-
 def test_a_question_in_two_splits_is_found_whatever_its_spelling() -> None:
-    rows = [row("What is 2 + 3?", "train"), row("what  is 2 + 3?", "test"), row("Another?", "test")]
+    questions = [
+        Question("train", "What is 2 + 3?"),
+        Question("test", "what  is 2 + 3?"),
+        Question("test", "Another?"),
+    ]
 
-    assert prompts_in_several_splits(rows) == {"what is 2 + 3?": {"train", "test"}}
+    assert prompts_in_several_splits(lambda: questions) == {"what is 2 + 3?": {"train", "test"}}
 
 
 def test_a_question_twice_in_one_split_is_no_contamination() -> None:
-    assert prompts_in_several_splits([row("What?", "train"), row("What?", "train")]) == {}
+    questions = [Question("train", "What?"), Question("train", "What?")]
+
+    assert prompts_in_several_splits(lambda: questions) == {}
+
+
+def test_questions_without_a_suspect_are_read_once() -> None:
+    readings = []
+
+    def read() -> list[Question]:
+        readings.append("once")
+        return [Question("train", "What?"), Question("test", "Why?")]
+
+    assert (prompts_in_several_splits(read), readings) == ({}, ["once"])
+
+
+def test_the_questions_of_a_dataset_are_all_of_them_with_their_splits(golden: Snapshot) -> None:
+    rows = Dataset(golden).rows
+
+    assert list(read_questions(Dataset(golden))) == [(row.split, row.trace.prompt) for row in rows]
 
 
 def test_an_item_is_trained_on_if_its_question_stands_in_the_train_split_alone(golden: Snapshot) -> None:
