@@ -3,7 +3,7 @@ VERSION ?= golden-v2
 CONFIG ?=
 DEV_HOME := $(CURDIR)/.tunix/dagster
 
-.PHONY: help install check test dev materialize docs notebook bench bench-train bench-decode clean
+.PHONY: help install check test dev materialize docs notebook bench bench-data bench-train bench-decode clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
