@@ -20,7 +20,7 @@ from tunix_ml.store import Slot, Store
 ROOT = Path(__file__).parents[2]
 SINGLE_SESSION, SMOKE = ROOT / "configs" / "single_session.yaml", ROOT / "configs" / "smoke.yaml"
 ENDS_AT = datetime(2027, 1, 31, 18, 0, tzinfo=UTC)
-LONG = {"num_train_steps": 400, "save_every_steps": 5, "eval_every_steps": 100}
+LONG = {"num_train_steps": 300, "save_every_steps": 10, "eval_every_steps": 100}
 
 
 @pytest.fixture
