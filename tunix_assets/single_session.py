@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from tunix_ml.store import Store
 from tunix_ml.worker import PARENT_VARIABLE
 
 JOB = "single_session"
+_NUM_LINES_TOLD = 6
 # `python -m dagster`, after asking to die with the kernel: an orphan would hold the run.
 _DAGSTER = (
     "import runpy; from tunix_ml.worker import die_with_parent; die_with_parent();"
@@ -74,18 +75,16 @@ def run_session(
     Raises:
         SessionFailed: the job failed; the message is what it said first about that.
     """
-    failures: list[str] = []
+    lines: list[str] = []
     with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
         path = Path(folder, "config.yaml")
         path.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
         with _start(dataset_version, path) as process:
             for line in process.stdout or ():
+                lines.append(line.strip())
                 report(line.rstrip("\n"))
-                if "FAILED" in line or line.startswith(("dagster.", "Error")):
-                    failures.append(line.strip())
     if process.returncode:
-        said = failures[0] if failures else f"it ended with {process.returncode}, its last lines say why"
-        raise SessionFailed(f"the job {JOB} of {dataset_version} failed: {said}")
+        raise SessionFailed(f"the job {JOB} of {dataset_version} failed: {_reason(lines)}")
 
 
 def collect_submission(store: Store, dataset_version: str, folder: Path) -> Submission:
@@ -104,6 +103,16 @@ def collect_submission(store: Store, dataset_version: str, folder: Path) -> Subm
     shutil.copyfile(snapshot.file(BUNDLE_FILE), archive)
     evidence = verify_bundle(archive) if unpacked.exists() else extract_bundle(archive, unpacked)
     return Submission(archive, unpacked, evidence)
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Return the first failure that was told, or what Dagster refused before it began, else the end."""
+    failed = [line for line in lines if " FAILED" in line]
+    errors = [index for index, line in enumerate(lines) if line.startswith("dagster._core.errors.")]
+    if failed:
+        return failed[0]
+    start = errors[0] if errors else -_NUM_LINES_TOLD
+    return " ".join(filter(None, lines[start:][:_NUM_LINES_TOLD])) or "it said nothing"
 
 
 def _start(dataset_version: str, config: Path) -> subprocess.Popen[str]:

@@ -20,7 +20,13 @@ from tunix_ml.store import Slot, Store
 ROOT = Path(__file__).parents[2]
 SINGLE_SESSION, SMOKE = ROOT / "configs" / "single_session.yaml", ROOT / "configs" / "smoke.yaml"
 ENDS_AT = datetime(2027, 1, 31, 18, 0, tzinfo=UTC)
-LONG = {"num_train_steps": 400, "save_every_steps": 5, "eval_every_steps": 100}
+LONG = {"num_train_steps": 300, "save_every_steps": 10, "eval_every_steps": 100}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in the test's folder: where Dagster is killed, it leaves a temporary folder in the working one."""
+    monkeypatch.chdir(tmp_path)
 
 
 def training(config: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def test_a_submission_is_copied_and_unpacked_and_the_second_time_found(
 
 
 @pytest.mark.slow
-def test_a_session_that_cannot_be_says_why(home: Path) -> None:
+def test_a_session_that_cannot_be_says_why(home: Path, elsewhere: None) -> None:
     config = session_config(SMOKE, ends_at=None, reserve_minutes=0, batch_sice=2)
 
     with pytest.raises(SessionFailed, match="batch_sice"):
@@ -74,7 +80,7 @@ def test_a_session_that_cannot_be_says_why(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_session_that_was_killed_goes_on_from_its_last_checkpoint(home: Path) -> None:
+def test_a_session_that_was_killed_goes_on_from_its_last_checkpoint(home: Path, elsewhere: None) -> None:
     config = session_config(SMOKE, ends_at=None, reserve_minutes=0, **LONG)
     process = start_session(config, home)
     wait_until(lambda: num_rows(home) >= 20, process)
