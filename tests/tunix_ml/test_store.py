@@ -503,3 +503,16 @@ def test_a_child_published_while_gc_looks_keeps_its_parent(
 
     assert parent.path not in store.gc(grace_s=0)
     assert slot.resolve(parent.digest).verify() == []
+
+
+def test_a_slot_is_owned_by_one_process_over_several_publications(store: Store) -> None:
+    slot = store.slot("trials", "mine-v1.swept.0123456789")
+
+    with slot.ownership():
+        for text in ("one", "two"):
+            with slot.publish() as draft:
+                (draft.path / "trials.txt").write_text(text)
+        with pytest.raises(LeaseHeld, match="is being written by"), slot.ownership():
+            pass
+
+    assert slot.resolve().file("trials.txt").read_text() == "two"
