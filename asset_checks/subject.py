@@ -8,7 +8,7 @@ import dagster as dg
 from asset_checks.outcome import Severity, Subject
 from tunix_ml.contracts.canonical import record_digest
 from tunix_ml.contracts.training import CheckpointRecord
-from tunix_ml.datasets.evaluation_set import published_evaluation_sets
+from tunix_ml.datasets.evaluation_set import is_ranking, published_evaluation_sets
 from tunix_ml.evaluation.judges.calibration import published_calibrations
 from tunix_ml.evaluation.judges.predictions import published_judgements
 from tunix_ml.evaluation.report import eval_slot
@@ -153,7 +153,8 @@ def _slots(
         found = IN_STORE[asset](store)
     else:
         return {ONLY: store.slot(asset, key)}
-    names = here.content_digests if here else found
+    # What a sweep has asked on its way is none of the contents that an asset has published.
+    names = here.content_digests if here else list(filter(is_ranking, found))
     if gone := [name for name in names if name not in found]:
         raise NotPublished(f"{asset} of {gone[0]!r} is not published, or no longer")
     return {name: found[name] for name in names}

@@ -215,6 +215,17 @@ def test_outside_of_a_materialization_all_sets_that_the_run_was_asked_are_meant(
     assert look(lambda context: names(context, store, "predictions")) == slots
 
 
+def test_what_a_sweep_has_asked_on_its_way_is_not_meant(
+    store: Store, finished_run: Callable[..., RunDirectory], look: Callable[..., Any]
+) -> None:
+    run = finished_run()
+    publish(run.slot("predictions/golden-v2.validation"), "answers")
+
+    found = look(lambda context: names(context, store, "predictions"))
+
+    assert list(found) == ["golden-v2.test"]
+
+
 def test_a_run_that_asked_one_set_means_that_one_alone(
     store: Store, finished_run: Callable[..., RunDirectory], look: Callable[..., Any]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tunix_ml.evaluation.report import evaluate, predictions_slot
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.registry.pages.publish import publish_site
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
 
 HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>\u202e" + "x" * 20_000
 SHOWN = """Array.from(document.querySelectorAll('tbody tr'))
@@ -24,8 +24,9 @@ def site(
     evaluated: Callable[..., Slot],
     finished_run: Callable[..., RunDirectory],
     tampered: Callable[..., Any],
+    swept: Snapshot,
 ) -> Path:
-    """The folder of a site of four runs: good, fine, a stale one, and one whose texts are hostile."""
+    """The folder of a site of a sweep and four runs: good, fine, a stale one, and one of hostile texts."""
     evaluated(recipe="good", share_right=1.0)
     evaluated(recipe="fine", share_right=0.75)
     stale = evaluated(recipe="old", share_right=0.5)
@@ -46,7 +47,7 @@ def write_texts(folder: Path, start: str) -> None:
 
 def every_page(site: Path) -> list[str]:
     pages = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
-    assert {page.split("/")[0] for page in pages} == {"index.html", "runs", "compare", "datasets"}
+    assert {page.split("/")[0] for page in pages} == {"index.html", "runs", "compare", "datasets", "sweeps"}
     return pages
 
 

@@ -543,3 +543,16 @@ def test_a_trial_of_the_collection_names_the_same_and_deletes_nothing(store: Sto
     assert all(path.is_dir() for path in named)
     assert store.gc(grace_s=-1) == named
     assert not any(path.exists() for path in named)
+
+
+def test_a_slot_is_owned_by_one_process_over_several_publications(store: Store) -> None:
+    slot = store.slot("trials", "mine-v1.swept.0123456789")
+
+    with slot.ownership():
+        for text in ("one", "two"):
+            with slot.publish() as draft:
+                (draft.path / "trials.txt").write_text(text)
+        with pytest.raises(LeaseHeld, match="is being written by"), slot.ownership():
+            pass
+
+    assert slot.resolve().file("trials.txt").read_text() == "two"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dagster_pipes import PipesContextData, encode_param
 
-from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE
+from tunix_ml.worker import FAILURE_VARIABLE, PARENT_VARIABLE, child_environment
 
 PROGRAM = """
 import sys, time
@@ -147,3 +147,15 @@ def test_a_command_starts_over_with_the_environment_of_a_worker_and_keeps_what_i
     command = [sys.executable, "-c", program, "a b"]
     out = subprocess.check_output(command, env=environment, text=True, timeout=60)
     assert out == "glibc.malloc.perturb=0 1 ['a b']\n"
+
+
+def test_a_child_knows_its_parent_and_where_to_leave_its_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
+
+    environment = child_environment(tmp_path / "failure.txt")
+
+    assert environment[PARENT_VARIABLE] == str(os.getpid())
+    assert environment[FAILURE_VARIABLE] == str(tmp_path / "failure.txt")
+    assert environment["TOKENIZERS_PARALLELISM"] == "true"  # what the user has set is kept

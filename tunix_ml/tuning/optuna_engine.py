@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 
-from tunix_ml.contracts.sweep import Dimension, Trial, Values
+from tunix_ml.contracts.sweep import Dimension, Values
 from tunix_ml.tuning.engines import Listener, Search, train_in_turn
 from tunix_ml.tuning.trial import TrialJob
 
@@ -71,11 +71,6 @@ def importances_of(search: Search) -> dict[str, float]:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
     found = optuna.importance.get_param_importances(study_of(search), evaluator=evaluator)
     return {field: float(share) for field, share in found.items()}
-
-
-def with_value(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that have come to the first rung."""
-    return [trial for trial in trials if trial.rungs]
 
 
 def _distributions(space: dict[str, Dimension]) -> dict[str, optuna.distributions.BaseDistribution]:

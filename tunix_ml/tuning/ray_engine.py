@@ -17,11 +17,16 @@ from tunix_ml.tuning.launch import OutOfTime
 from tunix_ml.tuning.trial import TrialJob, run_trial
 
 _NUM_DRAWS = 100
+_NUM_STARTS = 3
 _ADDRESS = "RAY_ADDRESS"
 
 
 class MissingExtra(TunixError):
     """A library that is asked for is not installed."""
+
+
+class RayNotStarted(TunixError):
+    """Ray's own processes did not come up."""
 
 
 class RayEngine:
@@ -76,16 +81,29 @@ class RayEngine:
             listener.ends(job.number, failure=failures.get(job.number, "Ray has lost the trial"))
 
     def _connect(self) -> None:
-        """Join the cluster that the environment names, or start one of this machine alone."""
+        """Join the cluster that the environment names, or start one of this machine alone.
+
+        Raises:
+            RayNotStarted: it did not come up; on a busy machine Ray gives itself too little time.
+        """
         import ray  # noqa: PLC0415 - an optional library
 
+        problem = ""
+        for _ in range(_NUM_STARTS):
+            if ray.is_initialized():
+                return
+            try:
+                ray.init(
+                    address=os.environ.get(_ADDRESS),
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    configure_logging=False,
+                )
+            except Exception as error:  # noqa: BLE001 - Ray 2.60 raises nothing more special after 30 s
+                problem = " ".join(str(error).split())
+                ray.shutdown()
         if not ray.is_initialized():
-            ray.init(
-                address=os.environ.get(_ADDRESS),
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-            )
+            raise RayNotStarted(f"Ray could not be started in {_NUM_STARTS} attempts: {problem:.300}")
 
     def _draw(self, dimension: Dimension, random: Any) -> Any:
         if dimension.kind == "choice":

@@ -14,6 +14,7 @@ from tunix_ml.datasets.evaluation_set import (
     EmptyEvaluationSet,
     EvaluationSet,
     full_names,
+    is_ranking,
     load_asked_sets,
     load_evaluation_set,
     published_evaluation_sets,
@@ -185,6 +186,21 @@ def test_a_run_is_asked_its_own_test_split_and_sets_of_the_catalog(
 
     assert [one.name for one in found] == ["golden-v2.test", "mine-v1"]
     assert [one.source_digest for one in found] == [golden.digest, mine.digest]
+
+
+def test_a_run_can_be_asked_the_split_it_was_chosen_by(store: Store, golden: Snapshot) -> None:
+    (found,) = asked(store, golden, "validation")
+
+    assert found.name == "golden-v2.validation"
+    assert found.source_digest == golden.digest
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks"),
+    [("golden-v2.test", True), ("eval-v1", True), ("my.validation", True), ("golden-v2.validation", False)],
+)
+def test_scores_on_the_split_that_runs_were_chosen_by_do_not_rank(name: str, ranks: bool) -> None:
+    assert is_ranking(name) is ranks
 
 
 def test_a_set_named_twice_is_asked_once() -> None:

@@ -197,6 +197,32 @@ def test_a_run_whose_time_is_over_is_published_and_gone_on_with(trained: Any) ->
     assert numbers(trained.run)[1:] == whole[1:]
 
 
+def test_a_pause_costs_a_run_nothing_and_bends_no_schedule(trained: Any) -> None:
+    whole = numbers(trained.run)
+    trained.forget()
+
+    first = trained.train(pause_after_step=3, eval_every_steps=100)
+    again = trained.train(pause_after_step=3, eval_every_steps=100)
+    second = trained.train(eval_every_steps=2)
+
+    assert (first.step, first.num_train_steps, first.stopped_by) == (3, 6, "pause")
+    assert again.model_copy(update={"compile_time_s": first.compile_time_s}) == first
+    assert again.compile_time_s == 0
+    assert (second.step, second.stopped_by) == (6, "steps")
+    assert second.model_digest == trained.record.model_digest
+    assert numbers(trained.run)[3:] == whole[3:]
+
+
+def test_a_run_that_was_further_without_an_evaluation_takes_a_step_and_pauses(trained: Any) -> None:
+    trained.forget()
+    trained.train(time_budget_minutes=1e-6, eval_every_steps=100)
+    trained.train(pause_after_step=4, eval_every_steps=100)
+
+    earlier = trained.train(pause_after_step=2, eval_every_steps=100)
+
+    assert (earlier.step, earlier.stopped_by) == (4, "pause")
+
+
 # what is refused
 
 

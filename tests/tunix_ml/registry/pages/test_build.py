@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tunix_ml.registry.pages.boards import read_results
 from tunix_ml.registry.pages.build import Site
 from tunix_ml.registry.pages.published_sets import published_sets
 from tunix_ml.registry.pages.references import is_internal, path_of, read_page
-from tunix_ml.store import Slot, Store
+from tunix_ml.registry.pages.sweeps import published_sweeps
+from tunix_ml.store import Slot, Snapshot, Store
 
 Evaluated = Callable[..., Slot]
 
@@ -21,7 +23,8 @@ Evaluated = Callable[..., Slot]
 def files_of(store: Store) -> dict[str, bytes]:
     leaderboard = publish_leaderboard(store, required_checks=())
     results = read_results(leaderboard, home=store.home)
-    files = list(Site(store, results, published_sets(store, most_traces=5)).files())
+    sets, sweeps = published_sets(store, most_traces=5), published_sweeps(store)
+    files = list(Site(store, results, sets, sweeps).files())
     assert len({file.path for file in files}) == len(files)
     return {file.path: file.data for file in files}
 
@@ -77,6 +80,7 @@ def test_a_store_without_anything_still_has_a_site(store: Store) -> None:
 
     assert b"No run has been evaluated yet." in files[links.INDEX]
     assert b"No dataset version is published yet." in files[links.DATASETS]
+    assert b"No sweep has ended yet." in files[links.SWEEPS]
     assert not any(path.startswith("runs/") for path in files)
 
 
@@ -91,6 +95,16 @@ def test_an_evaluation_set_of_the_catalog_has_a_card(store: Store, tmp_path: Pat
     assert b'href="../evaluation-sets/pets-v1.html"' in files[links.DATASETS]
     assert b'"pets-v1":"api/evaluation-sets/pets-v1.json"' in files[links.API_INDEX]
     assert "api/evaluation-sets/pets-v1.json" in files
+
+
+def test_a_sweep_has_a_page_and_a_document(store: Store, swept: Snapshot) -> None:
+    files = files_of(store)
+
+    (page,) = (path for path in files if path.startswith("sweeps/golden-v2.swept."))
+    document = page.replace("sweeps/", "api/sweeps/").replace(".html", ".json")
+    assert f'href="../{page}"'.encode() in files[links.SWEEPS]
+    assert document.encode() in files[links.API_INDEX]
+    assert len(json.loads(files[document])["trials"]) == 7
 
 
 def test_a_pair_whose_settings_cannot_be_read_has_no_page(store: Store, evaluated: Evaluated) -> None:

@@ -24,5 +24,7 @@ def test_the_paths_that_programs_rely_on_stay() -> None:
         "api/leaderboard.json",
         "api/pairs.json",
     )
+    assert links.sweep_page("x") == "sweeps/x.html"
+    assert links.sweep_document("x") == "api/sweeps/x.json"
     assert links.dataset_page("golden-v2") == "datasets/golden-v2.html"
     assert links.evaluation_set_page("gsm8k-test-v1") == "evaluation-sets/gsm8k-test-v1.html"
