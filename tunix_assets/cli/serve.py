@@ -55,15 +55,16 @@ def _serve(options: Namespace, store: "Store") -> int:
     from tunix_assets.serving.site import SiteApp
     from tunix_assets.serving.webserver import web_server
 
-    listeners = {"site": listen(SiteApp(store), port=options.port)}
+    found = _require_instance(instance_home(store.home)) if options.dagster else None
     with contextlib.ExitStack() as stack:
-        if options.dagster:
-            found = _require_instance(instance_home(store.home))
+        listeners = {"site": stack.enter_context(listen(SiteApp(store), port=options.port))}
+        if found is not None:
             running = web_server(instance_home=found, home=store.home, is_read_only=options.read_only)
             proxy = ProxyApp(stack.enter_context(running).socket)
-            listeners["dagster"] = listen(
+            listener = listen(
                 proxy, port=options.dagster_port, is_read_only=options.read_only, close=proxy.close
             )
+            listeners["dagster"] = stack.enter_context(listener)
         serve([*listeners.values()], when_ready=lambda: _told(options, listeners))
     return EXIT_DONE
 

@@ -31,6 +31,14 @@ class Listener:
     app: ASGIApp
     close: Callable[[], Awaitable[None]] | None = None
 
+    def __enter__(self) -> "Listener":
+        """Return itself; the socket is closed with the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the socket."""
+        self.socket.close()
+
     @property
     def url(self) -> str:
         """Where to find it."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.worker import PARENT_VARIABLE, die_with_parent
 
-_START_TIMEOUT_S, _STOP_TIMEOUT_S = 120.0, 10.0
+_START_TIMEOUT_S, _STOP_TIMEOUT_S = 600.0, 10.0  # a busy machine loads the definitions for minutes
 _READ_ONLY = "--read-only"
 
 

@@ -55,9 +55,6 @@ def test_a_failed_job_is_its_first_failure_in_a_sentence_and_stands_on_the_timel
 
 def test_an_error_that_nobody_foresaw_keeps_its_name(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TUNIX_HOME", raising=False)
-    store.home.mkdir()
-    (store.home / "registry").write_text("a file where a folder belongs")
-    (store.home / "lake").write_text("and here")
     monkeypatch.setattr("tunix_ml.registry.record.registered_names", lambda store: 1 / 0)
 
     with pytest.raises(JobFailed, match="ZeroDivisionError"):

@@ -23,8 +23,6 @@ def test_where_it_is_served_is_told_when_it_is(
 ) -> None:
     def ready_at_once(listeners: list[server.Listener], *, when_ready: Callable[[], object]) -> None:
         when_ready()
-        for listener in listeners:
-            listener.socket.close()
 
     monkeypatch.setattr(server, "serve", ready_at_once)
 

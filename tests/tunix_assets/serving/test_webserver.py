@@ -18,6 +18,8 @@ from websockets.sync.client import connect
 from tunix_assets.serving import webserver
 from tunix_assets.serving.webserver import WebServerFailed, web_server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 MUTATION = "mutation { reloadWorkspace { __typename } }"
 SUBSCRIPTION = 'subscription { pipelineRunLogs(runId: "none") { __typename } }'
