@@ -75,6 +75,7 @@ def main(arguments: list[str]) -> None:
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import ModuleTarget
     from dagster_webserver.app import create_app_from_workspace_process_context
+    from dagster_webserver.version import __version__
 
     target = ModuleTarget(
         module_name="tunix_assets.definitions",
@@ -86,7 +87,7 @@ def main(arguments: list[str]) -> None:
     with (
         DagsterInstance.get() as instance,
         WorkspaceProcessContext(
-            instance, target, read_only=is_read_only, code_server_log_level="WARNING"
+            instance, target, version=__version__, read_only=is_read_only, code_server_log_level="WARNING"
         ) as context,
     ):
         app = create_app_from_workspace_process_context(context)
