@@ -1,10 +1,11 @@
-"""Write the reference pages that follow from the code: assets, checks, contracts and run configuration.
+"""Write the reference pages that follow from the code: assets, checks, commands, contracts, configuration.
 
     python docs/generate_reference.py
 
 Descriptions come from docstrings and from the fields of the contracts; nothing is spelled a second time here.
 """
 
+import argparse
 import importlib
 import inspect
 import json
@@ -20,6 +21,8 @@ from pydantic import BaseModel
 
 from asset_checks.catalog import PARTITIONED_CHECKS, UNPARTITIONED_CHECKS
 from asset_checks.outcome import Check
+from tunix_assets.cli.command import build_parser
+from tunix_assets.cli.verbs import EXIT_CODES
 from tunix_assets.definitions import defs
 from tunix_ml import contracts
 from tunix_ml.contracts.table import Column, TableSchema
@@ -50,6 +53,7 @@ def pages() -> dict[str, str]:
     writers: dict[str, Callable[[], Iterable[str]]] = {
         "assets.md": _assets,
         "checks.md": _checks,
+        "cli.md": _commands,
         "configs.md": _configs,
         "contracts.md": _contracts,
     }
@@ -109,6 +113,50 @@ def _checks() -> Iterator[str]:
         for check in (check for check in _CHECKS if check.asset == asset):
             effect = "Blocking." if check.blocking else "Warning."
             yield from (f"### {check.name}", "", f"{_escape(check.description)} {effect}", "")
+
+
+def _commands() -> Iterator[str]:
+    parser = build_parser()
+    yield from ("# Command line", "", f"{_escape(parser.description or '')}", "")
+    yield from ("## Exit codes", "")
+    yield from _table(("Code", "Meaning"), [(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+    yield from ("## Options before the command", "", *_arguments(parser))
+    for command in _verbs(parser):
+        yield from (f"## {command.prog}", "", _escape((command.description or "").rstrip()), "")
+        yield from _arguments(command)
+        yield from ("```bash", *command.get_default("examples"), "```", "")
+
+
+def _verbs(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parser of each verb, in the order of the help."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield parser
+    for group in groups:
+        for command in group.choices.values():
+            yield from _verbs(command)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> list[str]:
+    shown = [
+        action
+        for action in parser._actions
+        if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
+    ]
+    rows = [(f"`{_spelled(action)}`", action.help or _choices(action)) for action in shown]
+    return _table(("Argument", "Meaning"), rows) if rows else []
+
+
+def _spelled(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return str(action.metavar or action.dest)
+    value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+    return f"{', '.join(action.option_strings)}{value}"
+
+
+def _choices(action: argparse.Action) -> str:
+    names = _join(f"`{choice}`" for choice in action.choices or ())
+    return f"{names}; default `{action.default}`" if action.default else names
 
 
 def _configs() -> Iterator[str]:

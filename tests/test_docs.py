@@ -67,7 +67,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["assets.md", "checks.md", "configs.md", "contracts.md"])
+@pytest.mark.parametrize("name", ["assets.md", "checks.md", "cli.md", "configs.md", "contracts.md"])
 def test_a_reference_page_is_what_the_code_says(generator: ModuleType, name: str) -> None:
     committed = (ROOT / "docs" / "reference" / name).read_text()
 

@@ -1,6 +1,5 @@
 """`tunix-rt serve`: the published site on this machine, and, guarded, Dagster's own pages."""
 
-import argparse
 import contextlib
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
@@ -34,11 +33,18 @@ def add_verbs(verbs: "Verbs[ArgumentParser]") -> None:
     parser.add_argument(
         "--dagster-port", type=int, default=_DAGSTER_PORT, help=f"of those; default {_DAGSTER_PORT}, 0: any"
     )
-    parser.add_argument(
+    writing = parser.add_mutually_exclusive_group()
+    writing.add_argument(
         "--read-only",
-        action=argparse.BooleanOptionalAction,
+        action="store_true",
         default=True,
-        help="nothing can be launched or changed from Dagster's pages; default: --read-only",
+        help="nothing can be launched or changed from Dagster's pages; so it is by default",
+    )
+    writing.add_argument(
+        "--no-read-only",
+        dest="read_only",
+        action="store_false",
+        help="runs can be launched from its own pages",
     )
 
 
@@ -49,13 +55,16 @@ def _serve(options: Namespace, store: "Store") -> int:
     from tunix_assets.serving.site import SiteApp
     from tunix_assets.serving.webserver import web_server
 
-    listeners = {"site": listen(SiteApp(store), port=options.port)}
+    found = _require_instance(instance_home(store.home)) if options.dagster else None
     with contextlib.ExitStack() as stack:
-        if options.dagster:
-            found = _require_instance(instance_home(store.home))
+        listeners = {"site": stack.enter_context(listen(SiteApp(store), port=options.port))}
+        if found is not None:
             running = web_server(instance_home=found, home=store.home, is_read_only=options.read_only)
             proxy = ProxyApp(stack.enter_context(running).socket)
-            listeners["dagster"] = listen(proxy, port=options.dagster_port, is_read_only=options.read_only)
+            listener = listen(
+                proxy, port=options.dagster_port, is_read_only=options.read_only, close=proxy.close
+            )
+            listeners["dagster"] = stack.enter_context(listener)
         serve([*listeners.values()], when_ready=lambda: _told(options, listeners))
     return EXIT_DONE
 

@@ -11,6 +11,7 @@ from tunix_assets.doctor.finding import Finding, well_or_wrong
 
 _DISTRIBUTION = "tunix-rt"
 _DEVICES = "import jax; print(', '.join(f'{d.platform} {d.device_kind}' for d in jax.devices()))"
+_DEFINITIONS = "tunix_assets.definitions"
 _GIB = 1 << 30
 _TIMEOUT_S = 180.0
 
@@ -20,7 +21,7 @@ def examine_installation(requirements: Iterable[str] | None = None) -> Finding:
     if requirements is None:
         requirements = metadata.requires(_DISTRIBUTION) or ()
     problems = [problem for line in requirements if (problem := _unmet(line))]
-    load = _said([sys.executable, "-c", "import tunix_assets.definitions"], timeout_s=_TIMEOUT_S)
+    load = _said([sys.executable, "-c", f"import {_DEFINITIONS}"], timeout_s=_TIMEOUT_S)
     if load.problem:
         problems.append(f"the definitions do not load: {load.problem}")
     version = f"Python {sys.version.split()[0]}"

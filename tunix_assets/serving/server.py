@@ -7,7 +7,7 @@ Dagster.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import uvicorn
@@ -25,10 +25,19 @@ class PortTaken(TunixError):
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that listens, and what answers there."""
+    """A socket that listens, what answers there, and what is to be closed after it."""
 
     socket: socket.socket
     app: ASGIApp
+    close: Callable[[], Awaitable[None]] | None = None
+
+    def __enter__(self) -> "Listener":
+        """Return itself; the socket is closed with the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the socket."""
+        self.socket.close()
 
     @property
     def url(self) -> str:
@@ -36,7 +45,13 @@ class Listener:
         return f"http://{HOST}:{port_of(self.socket)}/"
 
 
-def listen(app: ASGIApp, *, port: int, is_read_only: bool = True) -> Listener:
+def listen(
+    app: ASGIApp,
+    *,
+    port: int,
+    is_read_only: bool = True,
+    close: Callable[[], Awaitable[None]] | None = None,
+) -> Listener:
     """Return a listener on a port of 127.0.0.1, 0 for a free one, with an application behind a guard.
 
     Raises:
@@ -49,7 +64,7 @@ def listen(app: ASGIApp, *, port: int, is_read_only: bool = True) -> Listener:
     except OSError as error:
         bound.close()
         raise PortTaken(f"port {port} of {HOST} cannot be listened on: {error.strerror}") from error
-    return Listener(bound, Guard(app, port_of(bound), is_read_only))
+    return Listener(bound, Guard(app, port_of(bound), is_read_only), close)
 
 
 def serve(listeners: Sequence[Listener], *, when_ready: Callable[[], object]) -> None:
@@ -81,6 +96,9 @@ async def serve_forever(listeners: Sequence[Listener], *, when_ready: Callable[[
         await server.serve(sockets=[listener.socket for listener in listeners])
     finally:
         ready.cancel()
+        for listener in listeners:
+            if listener.close:
+                await listener.close()
 
 
 def port_of(bound: socket.socket) -> int:

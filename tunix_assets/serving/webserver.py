@@ -7,6 +7,7 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.worker import PARENT_VARIABLE, die_with_parent
 
-_START_TIMEOUT_S, _STOP_TIMEOUT_S = 120.0, 10.0
+_START_TIMEOUT_S, _STOP_TIMEOUT_S = 600.0, 10.0  # a busy machine loads the definitions for minutes
 _READ_ONLY = "--read-only"
 
 
@@ -46,19 +47,22 @@ def web_server(*, instance_home: Path, home: Path, is_read_only: bool) -> Iterat
         WebServerFailed: it ended, or did not answer in time.
     """
     with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
-        socket = Path(folder, "web.sock")
+        path = Path(folder, "web.sock")
         environment = {
             **os.environ,
             "DAGSTER_HOME": str(instance_home.resolve()),
             "TUNIX_HOME": str(home),
             PARENT_VARIABLE: str(os.getpid()),
         }
-        command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, str(socket)]
+        command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, str(path)]
         command += [_READ_ONLY] if is_read_only else []
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+        with Path(folder, "log.txt").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         try:
-            _wait(socket, process)
-            yield WebServer(socket, process)
+            _wait(path, process)
+            yield WebServer(path, process)
         finally:
             _end(process)
 
@@ -71,6 +75,7 @@ def main(arguments: list[str]) -> None:
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import ModuleTarget
     from dagster_webserver.app import create_app_from_workspace_process_context
+    from dagster_webserver.version import __version__
 
     target = ModuleTarget(
         module_name="tunix_assets.definitions",
@@ -82,26 +87,38 @@ def main(arguments: list[str]) -> None:
     with (
         DagsterInstance.get() as instance,
         WorkspaceProcessContext(
-            instance, target, read_only=is_read_only, code_server_log_level="WARNING"
+            instance, target, version=__version__, read_only=is_read_only, code_server_log_level="WARNING"
         ) as context,
     ):
         app = create_app_from_workspace_process_context(context)
         uvicorn.run(app, uds=arguments[0], log_level="warning", ws="websockets-sansio")
 
 
-def _wait(socket: Path, process: "subprocess.Popen[bytes]") -> None:
-    import httpx
-
+def _wait(path: Path, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), trust_env=False) as client:
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise WebServerFailed(f"Dagster's web server left with {process.returncode}")
-            with contextlib.suppress(httpx.TransportError):
-                client.get("http://127.0.0.1/server_info").raise_for_status()
-                return
-            time.sleep(0.1)
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            last = _last_line(path.with_name("log.txt"))
+            raise WebServerFailed(f"Dagster's web server left with {process.returncode}: {last}")
+        if _accepts(path):
+            return
+        time.sleep(0.1)
     raise WebServerFailed(f"Dagster's web server did not answer within {_START_TIMEOUT_S:g} s")
+
+
+def _accepts(path: Path) -> bool:
+    """Say whether somebody listens at the socket file; the definitions are loaded before that."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f"{lines[-1]:.300}" if lines else "it said nothing"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

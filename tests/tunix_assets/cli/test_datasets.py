@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tunix_ml.cli.__main__ import main
+from tunix_assets.cli.__main__ import main
+from tunix_ml.audits import record_audit
 from tunix_ml.store import Snapshot, Store
 
 RECIPE = """
@@ -75,22 +76,47 @@ def test_the_list_says_what_is_built(
     lines = capsys.readouterr().out.splitlines()
     run(store, "list", "--json")
 
-    assert f"golden-v2  {golden.digest[:16]}" in lines
-    assert "dev-reasoning-v1  not built" in lines
-    assert json.loads(capsys.readouterr().out)["datasets"]["golden-v2"] == golden.digest
+    assert f"golden-v2         {golden.digest[:16]}  shipped" in lines
+    assert "dev-reasoning-v1  not built         shipped" in lines
+    assert json.loads(capsys.readouterr().out)["datasets"]["golden-v2"] == {
+        "digest": golden.digest,
+        "recipe": "shipped",
+    }
+
+
+def test_a_card_has_counts_sources_and_checks(
+    store: Store, golden: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slot = store.slot("dataset", "golden-v2")
+    record_audit(slot, golden.digest, check="ids_are_unique", passed=True, description="no problem found")
+    record_audit(slot, golden.digest, check="splits_hold", passed=False, description="one does not")
+
+    assert run(store, "show", "golden-v2") == 0
+    text = capsys.readouterr().out
+    run(store, "show", "golden-v2", "--json", "--content", golden.digest)
+
+    assert "* Traces: 100 kept of 100 read" in text
+    assert text.endswith(
+        "## Checks\n\n* passed: ids_are_unique: no problem found\n* FAILED: splits_hold: one does not\n"
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert found["manifest"]["trace_count"] == 100
+    assert found["sources"][0]["name"] == "generator:golden"
+    assert not found["checks"]["splits_hold"]["passed"]
+    assert found["quality"] is None
 
 
 def test_a_difference_is_shown_and_saved_when_asked(
     store: Store, golden: Snapshot, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run(store, "difference", "golden-v2", "golden-v2")
+    code = run(store, "diff", "golden-v2", "golden-v2")
     assert capsys.readouterr().out.splitlines() == [
         "golden-v2 (100 traces) -> golden-v2 (100 traces)",
         "  0 added, 0 removed, 0 changed, 0 moved, 100 unchanged",
     ]
     assert store.slot("dataset_difference", "golden-v2").pointer() is None
 
-    saved = run(store, "difference", "golden-v2", "golden-v2", "--save", "--json")
+    saved = run(store, "diff", "golden-v2", "golden-v2", "--save", "--json")
 
     assert (code, saved) == (0, 0)
     assert json.loads(capsys.readouterr().out)["num_unchanged"] == 100
@@ -112,7 +138,7 @@ def test_an_export_names_its_files(
     [
         (["preview", "none-v1"], "no recipe none-v1.yaml"),
         (["preview", "none.yaml"], "recipe none.yaml cannot be read"),
-        (["difference", "golden-v2", "golden-v2"], "has not been materialized"),
+        (["diff", "golden-v2", "golden-v2"], "has not been materialized"),
         (["export", "golden-v2", "."], "is there already"),
     ],
 )
@@ -127,19 +153,8 @@ def test_what_cannot_be_done_is_said_on_stderr(
     assert message in output.err
 
 
-@pytest.mark.parametrize("words", [[], ["datasets"], ["datasets", "burn"], ["datasets", "preview"]])
-def test_a_command_that_there_is_not_is_told_from_one_that_failed(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(words)
-
-    assert caught.value.code == 2
-    assert "usage: tunix-rt" in capsys.readouterr().err
-
-
 def test_the_command_runs_as_a_process_and_bears_a_reader_that_leaves(tmp_path: Path, recipe: Path) -> None:
-    command = [sys.executable, "-m", "tunix_ml.cli", "--home", str(tmp_path / "home"), "datasets"]
+    command = [sys.executable, "-m", "tunix_assets.cli", "--home", str(tmp_path / "home"), "datasets"]
     options: dict[str, Any] = {"capture_output": True, "text": True}
 
     done = subprocess.run([*command, "preview", str(recipe), "--rows", "1"], check=False, **options)

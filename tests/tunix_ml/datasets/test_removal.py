@@ -49,7 +49,7 @@ def test_a_version_that_a_run_rests_on_stays_and_the_run_is_named(
 ) -> None:
     run_id = finished_run().run_id
 
-    with pytest.raises(StillUsed, match="golden-v2 is not removed: .*run golden-v2") as caught:
+    with pytest.raises(StillUsed, match=r"golden-v2 is not removed: .*run golden-v2") as caught:
         remove_dataset(store, "golden-v2")
 
     assert f"run {run_id}" in str(caught.value)
