@@ -8,6 +8,7 @@ size before: 1.00 is linear, and the start of a process makes it less. Processor
 the same on a busy machine.
 """
 
+# ruff: noqa: ARG001, PLC0415 - a stage loads what it needs, in a process of its own
 import itertools
 import json
 import resource
