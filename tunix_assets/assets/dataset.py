@@ -1,9 +1,9 @@
 """The asset `dataset`."""
 
 import itertools
+from typing import Any
 
 import dagster as dg
-from dagster import RawMetadataValue
 
 from tunix_assets.inputs import clear_failures
 from tunix_assets.metadata import column_schema, inline_table, samples
@@ -61,7 +61,7 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
         )
 
 
-def _difference(difference: DatasetDifference) -> dict[str, RawMetadataValue]:
+def _difference(difference: DatasetDifference) -> dict[str, Any]:
     """Return what changed since the parent version, as metadata."""
     counts = {f"{change}_rows": difference.counts.get(change, 0) for change in CHANGES}
     by_source = [

@@ -20,8 +20,8 @@ from tunix_ml.traces.prompts import prompt_fraction
 Write = Callable[..., CatalogEntry]
 SHARES = {"train": 0.4, "validation": 0.3, "test": 0.3}
 STORY = (
-    "A gardener waters the roses of her neighbour {who} every morning before work and counts the buds that have"
-    " opened over night in the bed beside the old garden gate and in the pots on the balcony of the house"
+    "A gardener waters the roses of her neighbour {who} every morning before work and counts the buds that"
+    " have opened at night in the bed beside the old garden gate and in the pots on the balcony of the house"
 )
 NAMES = ("Ada", "Bea", "Cleo", "Dora", "Emma", "Fay")
 

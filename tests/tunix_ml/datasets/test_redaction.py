@@ -65,9 +65,7 @@ def test_what_is_redacted_has_the_identity_of_its_new_content() -> None:
 
     cleaned = clean_rows(canonical(trace("Clean?"), dirty), Redaction(personal_data="redact"))
 
-    assert cleaned.rows == canonical(
-        trace("Clean?"), trace("Write to [email], [email]?", meta={"by": [KEY]})
-    )
+    assert cleaned.rows == canonical(trace("Clean?"), trace("Write to [email], [email]?", meta={"by": [KEY]}))
     assert cleaned.redactions == {1: {"email": 2}}
 
 
