@@ -140,20 +140,21 @@ def index_keeps_its_contract(subject: Subject) -> Outcome:
 def ids_are_in_range(subject: Subject) -> Outcome:
     """Every id is below the vocabulary size, and padding alone lies outside the examples."""
     tokens = Tokens(subject.snapshot)
-    manifest, problems, found = tokens.manifest, [], {}
+    manifest, problems = tokens.manifest, Problems()
+    found: dict[str, _Seen] = {}
     for part in tokens.parts():
         seen = found.setdefault(part.split, _Seen())
         seen.add(part, pad_token_id=manifest.pad_token_id)
     for split, num_rows in manifest.num_rows.items():
         seen = found.get(split, _Seen())
         if seen.num_rows != num_rows:
-            problems.append(f"{split} has {seen.num_rows} rows, the manifest says {num_rows}")
+            problems.add(f"{split} has {seen.num_rows} rows, the manifest says {num_rows}")
         if seen.num_rows and (seen.lowest < 0 or seen.highest >= manifest.vocab_size):
-            problems.append(f"{split} has ids from {seen.lowest} to {seen.highest}")
+            problems.add(f"{split} has ids from {seen.lowest} to {seen.highest}")
         if seen.num_outside:
-            problems.append(f"{split} has tokens outside its examples")
+            problems.add(f"{split} has tokens outside its examples")
         if seen.num_tokens != manifest.num_tokens[split]:
-            problems.append(f"{split} counts other tokens than the manifest")
+            problems.add(f"{split} counts other tokens than the manifest")
     return all_hold(problems, subject="ids", facts={"vocab_size": manifest.vocab_size})
 
 

@@ -8,6 +8,7 @@ size before: 1.00 is linear, and the start of a process makes it less. Processor
 the same on a busy machine.
 """
 
+# ruff: noqa: ARG001, PLC0415 - a stage loads what it needs, in a process of its own
 import itertools
 import json
 import resource
@@ -46,18 +47,23 @@ def main() -> None:
         head = f"{size:,} traces"
         write(f"{head:<24} {'wall s':>9} {'cpu s':>9} {'rows/s':>10} {'peak MiB':>9} {'growth':>7}")
         with tempfile.TemporaryDirectory() as folder:
-            found = {name: measure(name, Path(folder), size) for name in STAGES}
-        for name, measured in found.items():
-            per_row = measured.cpu_s / size
-            growth = f"{per_row / before[name]:.2f}" if name in before else ""
-            before[name] = per_row
-            write(
-                f"{name:<24} {measured.wall_s:>9.1f} {measured.cpu_s:>9.1f}"
-                f" {size / measured.wall_s:>10,.0f} {measured.peak_mib:>9,} {growth:>7}"
-            )
+            found = {}
+            for name in STAGES:
+                found[name] = measure(name, Path(folder), size)
+                write(told(name, found[name], size, before=before.get(name)))
+                before[name] = found[name].cpu_s / size
         for ours, bare in (("ingest", "bare decode"), ("tokens", "bare encode")):
             wall, cpu = (found[bare][side] / found[ours][side] for side in (0, 1))
             write(f"{ours} at {wall:.2f} of the rate of the {bare}, {cpu:.2f} by processor time")
+
+
+def told(name: str, measured: Measured, size: int, *, before: float | None) -> str:
+    """Return a line of the table; `before` is the processor time of a row at the size before."""
+    growth = "" if before is None else f"{measured.cpu_s / size / before:.2f}"
+    return (
+        f"{name:<24} {measured.wall_s:>9.1f} {measured.cpu_s:>9.1f}"
+        f" {size / measured.wall_s:>10,.0f} {measured.peak_mib:>9,} {growth:>7}"
+    )
 
 
 def measure(name: str, folder: Path, num_traces: int) -> Measured:

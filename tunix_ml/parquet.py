@@ -47,7 +47,7 @@ def read_batches(
 def _chosen(schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Schema":
     import pyarrow as pa  # noqa: PLC0415 - not at the load of the definitions
 
-    return schema if columns is None else pa.schema([field for field in schema if field.name in columns])
+    return schema if columns is None else pa.schema([schema.field(name) for name in columns])
 
 
 def read_schema(path: Path) -> "pa.Schema":

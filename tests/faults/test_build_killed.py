@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from asset_checks.dataset import counts_agree, digest_matches_content
+from asset_checks.outcome import Subject
 from tunix_ml.contracts.recipe import DatasetRecipe
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
@@ -47,6 +49,8 @@ def folder(tmp_path: Path) -> Path:
             file.write(f'{{"trace_version":"1","prompt":"Q{n}","final_answer":"A","steps":[{step}]}}\n')
             if n % 1_000 == 0:
                 file.write("{broken\n")
+            if n % 1_500 == 0:
+                file.write(f'{{"trace_version":"1","prompt":"Q{n}","final_answer":"A","steps":[{step}]}}\n')
     return tmp_path
 
 
@@ -86,7 +90,10 @@ def test_a_build_that_was_killed_can_be_done_again(folder: Path) -> None:
     dataset = Dataset(build_dataset(store, entry, report=lambda line: None))
     elsewhere = build_dataset(Store(folder / "other"), entry, report=lambda line: None, num_workers=0)
 
-    assert dataset.manifest.counts() == (NUM_ROWS + 150, NUM_ROWS, 150, 0, 0)
+    assert dataset.manifest.counts() == (NUM_ROWS + 250, NUM_ROWS, 150, 0, 100)
+    subject = Subject(store, "a-v1", store.slot("dataset", "a-v1"), dataset.snapshot)
+    assert counts_agree(subject).passed
+    assert digest_matches_content(subject).passed
     assert dataset.snapshot.digest == elsewhere.digest
     assert dataset.snapshot.verify() == []
     store.gc(grace_s=0)

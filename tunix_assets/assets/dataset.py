@@ -1,6 +1,7 @@
 """The asset `dataset`."""
 
 import itertools
+from typing import Any
 
 import dagster as dg
 
@@ -9,6 +10,7 @@ from tunix_assets.metadata import column_schema, inline_table, samples
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
 from tunix_assets.retries import RETRIES
+from tunix_ml.contracts.difference import CHANGES, DatasetDifference
 from tunix_ml.contracts.trace import TRACES_SCHEMA
 from tunix_ml.datasets.catalog import load_recipe
 from tunix_ml.datasets.code_version import code_version
@@ -31,11 +33,13 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
     the asset fails when there are more than the recipe allows. A version never changes its content.
     """
     from tunix_ml.datasets.build import build_dataset
+    from tunix_ml.datasets.difference import publish_parent_difference
 
     with clear_failures():
         entry = load_recipe(context.partition_key, store.store().home)
         built = Dataset(build_dataset(store.store(), entry, report=context.log.info))
         manifest, counts = built.manifest, built.manifest.counts()
+        difference = publish_parent_difference(store.store(), built)
         examples = [
             {"prompt": row.trace.prompt, "answer": row.trace.final_answer}
             for row in itertools.islice(built.stream(), 5)
@@ -49,9 +53,25 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
                 "filtered": counts.filtered,
                 "splits": inline_table(["split", "traces"], list(manifest.splits.items())),
                 "families": inline_table(["family", "traces"], list(manifest.stats["families"].items())),
+                **({"redacted": manifest.redacted_count} if manifest.redacted_count else {}),
+                **(_difference(difference) if difference else {}),
                 "questions": samples(examples, "prompt", "answer"),
                 "card": dg.MetadataValue.md((built.snapshot.file("README.md")).read_text(encoding="utf-8")),
                 "content_digest": built.snapshot.digest,
                 "path": dg.MetadataValue.path(built.snapshot.path),
             },
         )
+
+
+def _difference(difference: DatasetDifference) -> dict[str, Any]:
+    """Return what changed since the parent version, as metadata."""
+    counts = {f"{change}_rows": difference.counts.get(change, 0) for change in CHANGES}
+    by_source = [
+        (source, *(found.get(change, 0) for change in CHANGES))
+        for source, found in difference.by_source.items()
+    ]
+    return {
+        "parent": f"{difference.before} (content {difference.before_digest[:16]})",
+        **counts,
+        "difference": inline_table(["source", *CHANGES], by_source),
+    }

@@ -1,5 +1,7 @@
 """The asset `tokenized_examples`."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from tunix_assets.automation import FOLLOWS_ITS_INPUTS
@@ -59,9 +61,17 @@ def tokenized_examples(
                 "tokens": sum(manifest.num_tokens.values()),
                 "vocab_size": manifest.vocab_size,
                 "splits": inline_table(["split", "examples", "rows", "tokens", "fill", "left out"], counts),
+                "lengths": inline_table(["split", "tokens", "examples"], list(_lengths(manifest))),
                 "layout": f"{manifest.layout}, {manifest.seq_len} tokens a row",
                 "tokenizer": manifest.tokenizer,
                 "content_digest": snapshot.digest,
                 "path": dg.MetadataValue.path(snapshot.path),
             },
         )
+
+
+def _lengths(manifest: TokensManifest) -> Iterator[tuple[str, str, int]]:
+    """Yield how many examples of each split have so many tokens."""
+    for split, bins in manifest.lengths.items():
+        for one in bins:
+            yield split, f"{one.low} to {one.high - 1}", one.num_traces

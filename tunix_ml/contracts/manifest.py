@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from tunix_ml.contracts.base import Artifact
+from tunix_ml.contracts.recipe import SplitRule
 from tunix_ml.contracts.trace import Split
 
 # Of larger versions the table alone names the traces: a million ids would be 35 MB in every reader.
@@ -69,6 +70,8 @@ class DatasetManifest(Artifact):
     reject_count: int = Field(ge=0, description="rows of the rejects table, the duplicates among them")
     duplicate_count: int = Field(0, ge=0, description="rejects whose content stood at an earlier place")
     filtered_count: int = Field(0, ge=0, description="valid records the recipe left out: rows of that table")
+    redacted_count: int = Field(0, ge=0, description="kept traces from which something was taken out")
+    split_by: SplitRule = Field("prompt", description="what stays in one split, as the recipe has it")
     sources: tuple[SourceFile, ...]
     recipe_digest: str = Field(description="sha256 of the recipe's canonical form")
     generator_version: str | None = Field(description="version of the generator, null for files")

@@ -22,6 +22,7 @@ RejectCode = Literal[
     "contract",
     "mapping",
     "duplicate_trace",
+    "sensitive",
 ]
 EXCERPT_CHARACTERS = 160
 

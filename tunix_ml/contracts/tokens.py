@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tunix_ml.contracts.base import Artifact
 from tunix_ml.contracts.export import TemplateName
+from tunix_ml.contracts.quality import Bin
 from tunix_ml.contracts.table import Column, TableSchema
 
 Layout = Literal["packed", "padded"]
@@ -69,4 +70,7 @@ class TokensManifest(Artifact):
     num_examples: dict[str, int] = Field(description="examples of each split that are in the rows")
     num_tokens: dict[str, int] = Field(description="tokens of each split, padding left out")
     num_truncated: dict[str, int] = Field(description="examples longer than seq_len, left out of the rows")
+    lengths: dict[str, tuple[Bin, ...]] = Field(
+        {}, description="examples of each split by their tokens, prompt and completion; empty in older ones"
+    )
     fill: dict[str, float] = Field(description="share of each split's cells that are not padding")

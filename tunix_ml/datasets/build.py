@@ -55,7 +55,8 @@ def build_dataset(
         VersionConflict: the version is published with other content.
         SourceError: the source cannot be read.
     """
-    from tunix_ml.datasets.write_rows import Sink, write_rows  # noqa: PLC0415 - not at the load of the definitions
+    from tunix_ml.datasets.cluster_splits import regroup_splits  # noqa: PLC0415 - not at the load of the definitions
+    from tunix_ml.datasets.write_rows import Sink, write_rows  # noqa: PLC0415
 
     slot, tally = store.slot("dataset", entry.dataset_version), Tally()
     source = entry.recipe.source
@@ -68,13 +69,17 @@ def build_dataset(
     tell = _Progress(entry.dataset_version, tally, report).tell
     with tempfile.TemporaryDirectory() as copies:
         with slot.publish(parents=origins, code_version=code_version(), immutable=True) as draft:
-            with Sink(draft.path, tally, tell=tell, group_rows=_BATCH_ROWS) as sink:
+            with Sink(
+                draft.path, tally, tell=tell, group_rows=_BATCH_ROWS, redaction=entry.recipe.redact
+            ) as sink:
                 write_rows(entry, sink, selection=selection, num_workers=num_workers)
             try:
                 _refuse_if_unfit(entry, tally)
             except DatasetRefused:
                 _publish_rejects(store, entry, draft.path)
                 raise
+            if entry.recipe.split_by == "near_duplicates":
+                regroup_splits(draft.path / "traces.parquet", tally, shares=entry.recipe.splits)
             manifest = _write_record(draft, entry, tally, selection)
             _copy_rejects(draft.path, Path(copies))
         _tell_adoption(store, entry, Path(copies), draft.snapshot, manifest, report)
@@ -188,6 +193,8 @@ def _manifest(entry: CatalogEntry, tally: Tally, selection: Selection | None) ->
         reject_count=tally.rejected,
         duplicate_count=tally.codes["duplicate_trace"],
         filtered_count=tally.filtered,
+        redacted_count=tally.redacted,
+        split_by=entry.recipe.split_by,
         sources=_sources(entry, tally, selection),
         recipe_digest=entry.recipe.digest(),
         generator_version=GENERATOR_VERSIONS[generated.generator] if generated else None,
@@ -218,4 +225,5 @@ def _stats(tally: Tally) -> dict[str, Any]:
         "prompt_chars": tally.prompt_chars.summary(),
         "num_steps": tally.num_steps.summary(),
         "reject_codes": dict(sorted(tally.codes.items())),
+        **({"redactions": dict(sorted(tally.redactions.items()))} if tally.redactions else {}),
     }

@@ -7,8 +7,9 @@ from tunix_ml.audits import audits
 from tunix_ml.contracts.artifact import Audit
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.quality import QualityReport
+from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.datasets.card import render_card
-from tunix_ml.datasets.quality.publish import quality_of
+from tunix_ml.datasets.quality.publish import quality_of, quality_slot
 from tunix_ml.datasets.quality.summary import render_quality
 from tunix_ml.store import NotPublished, Snapshot, Store
 
@@ -35,6 +36,7 @@ class CardFacts(NamedTuple):
     sources: tuple[SourceLicense, ...]
     checks: dict[str, Audit]
     quality: QualityReport | None
+    tokens: TokensManifest | None = None
 
 
 def collect_facts(store: Store, snapshot: Snapshot) -> CardFacts:
@@ -47,9 +49,19 @@ def collect_facts(store: Store, snapshot: Snapshot) -> CardFacts:
             SourceLicense(source.name, _license(store, source.name, snapshot, manifest), source.num_records)
             for source in manifest.sources
         ),
-        checks=audits(slot, snapshot.digest),
+        checks=audits(slot, snapshot.digest) | _quality_audits(store, snapshot),
         quality=quality_of(store, manifest.dataset_key, dataset_digest=snapshot.digest),
+        tokens=tokens_of(store, manifest.dataset_key, dataset_digest=snapshot.digest),
     )
+
+
+def tokens_of(store: Store, dataset_version: str, *, dataset_digest: str) -> TokensManifest | None:
+    """Return what the tokens of one content are; None if there are none, or those of another content."""
+    slot = store.slot("tokenized_examples", dataset_version)
+    if slot.pointer() is None:
+        return None
+    manifest = TokensManifest.read(slot.resolve().file("tokens.json"))
+    return manifest if manifest.dataset_digest == dataset_digest else None
 
 
 def render_full_card(facts: CardFacts) -> str:
@@ -67,12 +79,23 @@ def render_full_card(facts: CardFacts) -> str:
             "## Quality",
             "",
             *_quality_lines(facts),
+            *_token_lines(facts.tokens),
             "## Intended use",
             "",
             _USE,
             "",
         ]
     )
+
+
+def _quality_audits(store: Store, snapshot: Snapshot) -> dict[str, Audit]:
+    """Return the verdicts on the quality of this very content, if it is what was judged last."""
+    slot = quality_slot(store, snapshot.record.key)
+    if slot.pointer() is None:
+        return {}
+    judged = slot.resolve()
+    is_this = judged.record.parents.get("dataset") == snapshot.digest
+    return audits(slot, judged.digest) if is_this else {}
 
 
 def _license(store: Store, source: str, snapshot: Snapshot, manifest: DatasetManifest) -> str:
@@ -92,6 +115,19 @@ def _quality_lines(facts: CardFacts) -> list[str]:
     if not facts.checks and facts.quality is None:
         return ["No check has been run on this content.", ""]
     return [*_measured(facts.quality), *_checked(facts.checks)]
+
+
+def _token_lines(tokens: TokensManifest | None) -> list[str]:
+    if tokens is None:
+        return []
+    rows = [
+        (split, f"{one.low:,} to {one.high - 1:,}", f"{one.num_traces:,}")
+        for split, bins in tokens.lengths.items()
+        for one in bins
+    ]
+    tokenizer = f"`{tokens.tokenizer}` (`{tokens.tokenizer_digest[:16]}`)"
+    made = f"With tokenizer {tokenizer} and template `{tokens.template}`."
+    return ["## Tokens", "", made, "", *_table(("Split", "Tokens of an example", "Examples"), rows)]
 
 
 def _measured(report: QualityReport | None) -> list[str]:

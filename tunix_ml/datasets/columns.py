@@ -25,7 +25,10 @@ class Origins(NamedTuple):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """Rows of the traces table as an Arrow stream, their identities one after the other, and the rejects."""
+    """Rows of the traces table as an Arrow stream, their identities one after the other, and the rejects.
+
+    `redactions` has, for each row from which something was taken out, how often by kind.
+    """
 
     table: bytes
     trace_ids: bytes
@@ -34,6 +37,7 @@ class Frame(msgspec.Struct, frozen=True):
     sources: list[str] | str
     lines: bytes
     rejects: list[Reject] = []
+    redactions: dict[int, dict[str, int]] = {}
 
     @property
     def num_rows(self) -> int:
@@ -48,6 +52,7 @@ def to_frame(
     shares: Mapping[Split, float],
     splits: list[Split] | None = None,
     rejects: list[Reject] | None = None,
+    redactions: dict[int, dict[str, int]] | None = None,
 ) -> Frame:
     """Return canonical rows as a frame; without given splits the prompts decide."""
     splits = splits or assign_splits((trace.prompt for trace in rows.traces), shares)
@@ -64,6 +69,7 @@ def to_frame(
         sources=origins.sources,
         lines=np.array(origins.lines, np.int64).tobytes(),
         rejects=rejects or [],
+        redactions=redactions or {},
     )
 
 

@@ -10,6 +10,7 @@ from tunix_ml.contracts.difference import CHANGES, DIFFERENCE_SCHEMA, Change, Ch
 from tunix_ml.contracts.trace import DatasetTrace
 from tunix_ml.datasets.code_version import code_version
 from tunix_ml.datasets.published_rows import published_rows
+from tunix_ml.datasets.read import Dataset
 from tunix_ml.parquet import write_table
 from tunix_ml.store import Snapshot, Store
 from tunix_ml.traces.prompts import normalise_prompt
@@ -53,10 +54,34 @@ def publish_difference(store: Store, *, before: str, after: str) -> Snapshot:
     Raises:
         NotPublished: one of them has not been materialized.
     """
-    pair = [store.slot("dataset", version).resolve() for version in (before, after)]
-    difference = compare_versions(*pair)
-    parents = {f"dataset:{snapshot.record.key}": snapshot.digest for snapshot in pair}
-    slot = store.slot(TABLE, after)
+    return _publish(store, *(store.slot("dataset", version).resolve() for version in (before, after)))
+
+
+def publish_parent_difference(store: Store, dataset: Dataset) -> DatasetDifference | None:
+    """Publish what changed since the version that a dataset version extends; None if it extends none.
+
+    Both are compared as they were when it was built, also when the parent has moved on since.
+
+    Raises:
+        NotPublished: the parent's content is gone.
+    """
+    parent = dataset.manifest.parent_dataset_id
+    if parent is None:
+        return None
+    digest = dataset.snapshot.record.parents.get(f"dataset:{parent}")
+    published = _publish(store, store.slot("dataset", parent).resolve(digest), dataset.snapshot)
+    return read_difference(published)
+
+
+def read_difference(snapshot: Snapshot) -> DatasetDifference:
+    """Return the counts of a published difference, verified."""
+    return DatasetDifference.read(snapshot.file("difference.json"))
+
+
+def _publish(store: Store, before: Snapshot, after: Snapshot) -> Snapshot:
+    difference = compare_versions(before, after)
+    parents = {f"dataset:{snapshot.record.key}": snapshot.digest for snapshot in (before, after)}
+    slot = store.slot(TABLE, after.record.key)
     with slot.publish(parents=parents, code_version=code_version()) as draft:
         table = DIFFERENCE_SCHEMA.table(map(msgspec.to_builtins, difference.rows))
         write_table(table, draft.path / "difference.parquet")

@@ -12,21 +12,25 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from tunix_ml.contracts.recipe import JsonlSource
+from tunix_ml.contracts.recipe import JsonlSource, Redaction
 from tunix_ml.contracts.trace import Split
 from tunix_ml.datasets.columns import Frame, Origins, to_frame
+from tunix_ml.datasets.redaction import clean_rows, withheld
 from tunix_ml.traces.chunks import Chunk, LongChunk
-from tunix_ml.traces.parse import parse_chunk
+from tunix_ml.traces.ingest import reject_line
+from tunix_ml.traces.lines import Line
+from tunix_ml.traces.parse import ParsedChunk, parse_chunk
 from tunix_ml.worker import die_with_parent
 
 _LENGTH_BYTES = 8
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What all chunks have in common; the source is its canonical JSON."""
+    """What all chunks have in common; source and redaction are their canonical JSON."""
 
     source: bytes
     shares: dict[Split, float]
+    redaction: bytes | None = None
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -36,11 +40,39 @@ class Task(msgspec.Struct, frozen=True):
     long_chunk: LongChunk | None = None
 
 
-def frame_of(chunk: Chunk | LongChunk, source: JsonlSource, shares: dict[Split, float]) -> Frame:
+def frame_of(
+    chunk: Chunk | LongChunk,
+    source: JsonlSource,
+    shares: dict[Split, float],
+    *,
+    redaction: Redaction | None = None,
+) -> Frame:
     """Return the rows and rejects of a chunk."""
     parsed = parse_chunk(chunk, source)
+    if redaction is not None:
+        return _clean_frame(chunk, parsed, shares, redaction)
     origins = Origins(chunk.source, parsed.lines)
     return to_frame(parsed.rows, origins, shares=shares, rejects=parsed.rejects)
+
+
+def _clean_frame(
+    chunk: Chunk | LongChunk, parsed: ParsedChunk, shares: dict[Split, float], redaction: Redaction
+) -> Frame:
+    cleaned = clean_rows(parsed.rows, redaction)
+    refused = {parsed.lines[place]: error for place, error in cleaned.refused.items()}
+    rejects = [
+        reject_line(line, chunk.source, refused[line.number])
+        for line in (chunk.lines() if refused else ())
+        if isinstance(line, Line) and line.number in refused
+    ]
+    rejects = sorted([*parsed.rejects, *rejects], key=lambda reject: reject.line)
+    return to_frame(
+        cleaned.rows,
+        Origins(chunk.source, [parsed.lines[place] for place in cleaned.places]),
+        shares=shares,
+        rejects=withheld(rejects, redaction),
+        redactions=cleaned.redactions,
+    )
 
 
 def send(stream: BinaryIO, message: Any) -> None:
@@ -68,11 +100,12 @@ def main() -> None:
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     job = msgspec.msgpack.decode(receive(stdin) or b"", type=Job)
     source = JsonlSource.parse(job.source, subject="the job's source")
+    redaction = Redaction.parse(job.redaction, subject="the job's redaction") if job.redaction else None
     while (data := receive(stdin)) is not None:
         task = msgspec.msgpack.decode(data, type=Task)
         chunk = task.chunk or task.long_chunk
         assert chunk is not None  # noqa: S101 - a task has one of both
-        send(stdout, frame_of(chunk, source, job.shares))
+        send(stdout, frame_of(chunk, source, job.shares, redaction=redaction))
 
 
 if __name__ == "__main__":

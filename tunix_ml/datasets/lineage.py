@@ -12,6 +12,8 @@ from tunix_ml.contracts.prediction import PredictionsMeta
 from tunix_ml.contracts.trace import SPLITS, DatasetTrace
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.datasets.evaluation_set import evaluation_set_slot, read_published_items
+from tunix_ml.datasets.read import read_dataset
+from tunix_ml.datasets.tally import Place
 from tunix_ml.store import NotPublished, Slot, Snapshot, Store
 
 
@@ -161,6 +163,26 @@ def origin_of_item(
         source=manifest.source,
         source_sha256=manifest.source_sha256,
     )
+
+
+def places_of_items(
+    store: Store, evaluation_set: str, *, source_digest: str | None = None
+) -> dict[str, Place]:
+    """Return the file and line of each item of a held-out split, by id; no other set keeps its lines.
+
+    Raises:
+        NotPublished: the dataset version is not published (with this digest).
+    """
+    dataset_version, _, wanted = evaluation_set.rpartition(".")
+    if wanted not in SPLITS or not is_dataset_version(dataset_version):
+        return {}
+    dataset = read_dataset(store, dataset_version, digest=source_digest)
+    return {
+        row["trace_id"]: Place(row["source"], row["source_line"])
+        for table in dataset.batches("trace_id", "split", "source", "source_line")
+        for row in table.to_pylist()
+        if row["split"] == wanted
+    }
 
 
 def _dataset_slots(store: Store) -> list[Slot]:

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple, cast
 import msgspec
 
 from tunix_ml.contracts.base import TunixError
-from tunix_ml.contracts.recipe import JsonlSource
+from tunix_ml.contracts.recipe import JsonlSource, Redaction
 from tunix_ml.contracts.trace import Split
 from tunix_ml.datasets.columns import Frame
 from tunix_ml.datasets.ingest_worker import Job, Task, frame_of, receive, send
@@ -42,7 +42,12 @@ class Made(NamedTuple):
 
 
 def frames(
-    chunks: Iterable[AnyChunk], source: JsonlSource, *, shares: Mapping[Split, float], num_workers: int
+    chunks: Iterable[AnyChunk],
+    source: JsonlSource,
+    *,
+    shares: Mapping[Split, float],
+    num_workers: int,
+    redaction: Redaction | None = None,
 ) -> Iterator[Made]:
     """Yield a frame for each chunk, in their order; with no worker they are made in this process.
 
@@ -51,11 +56,11 @@ def frames(
     """
     if num_workers == 0:
         for chunk in chunks:
-            yield Made(chunk, frame_of(chunk, source, dict(shares)))
+            yield Made(chunk, frame_of(chunk, source, dict(shares), redaction=redaction))
         return
     with ExitStack() as stack:
         idle: queue.Queue[_Worker] = queue.Queue()
-        job = Job(source.to_json(), dict(shares))
+        job = Job(source.to_json(), dict(shares), redaction.to_json() if redaction else None)
         for _ in range(num_workers):
             worker = _Worker(job)
             stack.callback(worker.close)

@@ -7,15 +7,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunix_ml.contracts.recipe import VersionsSource
+from tunix_ml.contracts.recipe import DatasetRecipe, VersionsSource
 from tunix_ml.contracts.reject import Reject
 from tunix_ml.contracts.selection import Filtered
 from tunix_ml.contracts.trace import DatasetTrace
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.origin import records
+from tunix_ml.datasets.redaction import clean_trace, refused_record, withhold_excerpt
 from tunix_ml.datasets.selection import open_selection, selected_rows
 from tunix_ml.datasets.splits import assign_split
 from tunix_ml.store import Store
+from tunix_ml.traces.decode import LineError
 
 _SHOWN_CHARACTERS = 300
 
@@ -113,6 +115,29 @@ def describe_preview(preview: Preview) -> str:
 
 
 def _records(entry: CatalogEntry, store: Store) -> Iterator[DatasetTrace | Reject | Filtered]:
+    for item in _found(entry, store):
+        yield item if entry.recipe.redact is None else _cleaned(item, entry.recipe)
+
+
+def _cleaned(
+    item: DatasetTrace | Reject | Filtered, recipe: DatasetRecipe
+) -> DatasetTrace | Reject | Filtered:
+    """Return what a build would make of a record, as far as secrets and personal data go."""
+    redaction = recipe.redact
+    if redaction is None or isinstance(item, Filtered):
+        return item
+    if isinstance(item, Reject):
+        return withhold_excerpt(item)
+    try:
+        trace = clean_trace(item.trace, redaction).trace
+    except LineError as error:
+        return refused_record(item.trace, error, source=item.source, line=item.source_line)
+    is_kept = isinstance(recipe.source, VersionsSource)
+    split = item.split if is_kept else assign_split(trace.prompt, recipe.splits)
+    return DatasetTrace(trace.trace_id(), split, trace, item.source, item.source_line)
+
+
+def _found(entry: CatalogEntry, store: Store) -> Iterator[DatasetTrace | Reject | Filtered]:
     source, shares, base_dir = entry.recipe.source, entry.recipe.splits, entry.path.parent
     if isinstance(source, VersionsSource):
         yield from selected_rows(open_selection(source, store, base_dir=base_dir), shares=shares)

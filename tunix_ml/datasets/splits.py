@@ -18,8 +18,13 @@ def assign_split(prompt: str, shares: Mapping[Split, float]) -> Split:
 
 def assign_splits(prompts: Iterable[str], shares: Mapping[Split, float]) -> list[Split]:
     """Return the split of each prompt."""
+    return splits_of_fractions(map(prompt_fraction, prompts), shares)
+
+
+def splits_of_fractions(fractions: Iterable[float], shares: Mapping[Split, float]) -> list[Split]:
+    """Return the split of each number in [0, 1)."""
     uppers = list(itertools.accumulate(shares.get(split, 0.0) for split in SPLITS))
     # Shares that add up to a little less than 1 leave the largest fractions to the last split that has one.
     last = next(split for split in reversed(SPLITS) if shares.get(split, 0.0) > 0)
     splits = (*SPLITS, last)
-    return [splits[bisect.bisect_right(uppers, prompt_fraction(prompt))] for prompt in prompts]
+    return [splits[bisect.bisect_right(uppers, fraction)] for fraction in fractions]

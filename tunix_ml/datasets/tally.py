@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,6 +95,8 @@ class Tally:
     families: Counter[str] = field(default_factory=Counter)
     prompt_chars: Spread = field(default_factory=Spread)
     num_steps: Spread = field(default_factory=Spread)
+    redacted: int = 0
+    redactions: Counter[str] = field(default_factory=Counter)
     records_by_source: Counter[str] = field(default_factory=Counter)
     row_digests: bytearray = field(default_factory=bytearray)
     first_ids: list[str] = field(default_factory=list)
@@ -114,6 +117,12 @@ class Tally:
         self.codes.update(reject.code for reject in rejects)
         self.records_by_source.update(reject.source for reject in rejects)
         self.first_rejects += rejects[: NUM_NAMED_REJECTS - len(self.first_rejects)]
+
+    def redact(self, redactions: Iterable[Mapping[str, int]]) -> None:
+        """Count kept rows from which something was taken out."""
+        for counts in redactions:
+            self.redacted += 1
+            self.redactions.update(counts)
 
     def keep_digests(self, digests: bytes) -> None:
         """Take in the digests of kept rows."""

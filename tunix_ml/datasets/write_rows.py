@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,21 +14,23 @@ import pyarrow.compute as pc
 
 from tunix_ml.contracts.canonical import canonical_json
 from tunix_ml.contracts.manifest import MAX_LISTED_TRACE_IDS
-from tunix_ml.contracts.recipe import JsonlSource, VersionsSource
+from tunix_ml.contracts.recipe import DatasetRecipe, JsonlSource, Redaction, VersionsSource
 from tunix_ml.contracts.reject import REJECTS_SCHEMA, Reject
 from tunix_ml.contracts.selection import FILTERED_SCHEMA, Filtered
-from tunix_ml.contracts.trace import TRACES_SCHEMA, DatasetTrace, Split
+from tunix_ml.contracts.trace import TRACES_SCHEMA, DatasetTrace
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.columns import Frame, Origins, read_frame, to_frame
 from tunix_ml.datasets.identities import DIGEST_BYTES, ID_BYTES, pieces
 from tunix_ml.datasets.origin import records
 from tunix_ml.datasets.parallel import AnyChunk, frames
+from tunix_ml.datasets.redaction import clean_rows, refused_record, withheld
 from tunix_ml.datasets.row_files import RowFile
 from tunix_ml.datasets.selection import Selection, selected_rows
 from tunix_ml.datasets.splits import assign_split
 from tunix_ml.datasets.tally import Place, Spread, Tally
 from tunix_ml.traces.canonical_rows import CanonicalRows, to_canonical
 from tunix_ml.traces.chunks import read_chunks
+from tunix_ml.traces.decode import LineError
 from tunix_ml.traces.ingest import Ingested, duplicate_error, reject_line
 from tunix_ml.traces.lines import Line
 from tunix_ml.traces.sources import source_files
@@ -44,8 +46,16 @@ _NO_OFFSET = -1
 class Sink:
     """The three tables of a version being written, and the tally of what went into them."""
 
-    def __init__(self, folder: Path, tally: Tally, *, tell: Callable[[], None], group_rows: int) -> None:
-        self._tally, self._tell = tally, tell
+    def __init__(
+        self,
+        folder: Path,
+        tally: Tally,
+        *,
+        tell: Callable[[], None],
+        group_rows: int,
+        redaction: Redaction | None = None,
+    ) -> None:
+        self._tally, self._tell, self._redaction = tally, tell, redaction
         self._files = ExitStack()
         self._traces, self._rejects, self._filtered = (
             self._files.enter_context(RowFile(folder / f"{name}.parquet", schema, group_rows=group_rows))
@@ -75,12 +85,13 @@ class Sink:
         rejects = list(frame.rejects)
         digests, families = frame.row_digests, frame.families
         if repeated:
-            rejects += _duplicates(repeated, table, content)
+            rejects += withheld(_duplicates(repeated, table, content), self._redaction)
             rejects.sort(key=lambda reject: reject.line)
             kept = [index for index in range(frame.num_rows) if index not in repeated]
             table = table.take(pa.array(kept, pa.int64()))
             digests = b"".join(pieces(digests, DIGEST_BYTES)[index] for index in kept)
             families = [families[index] for index in kept]
+        self._tally.redact(counts for index, counts in frame.redactions.items() if index not in repeated)
         self._keep(table, digests, families)
         self._reject(rejects)
         self._tell()
@@ -128,7 +139,14 @@ def write_rows(
         files = source_files(source, base_dir=entry.path.parent)
         workers = _num_workers(files) if num_workers is None else num_workers
         chunks = itertools.chain.from_iterable(map(read_chunks, files))
-        for made in frames(chunks, source, shares=entry.recipe.splits, num_workers=workers):
+        made_frames = frames(
+            chunks,
+            source,
+            shares=entry.recipe.splits,
+            num_workers=workers,
+            redaction=entry.recipe.redact,
+        )
+        for made in made_frames:
             sink.take(made.frame, content=made.chunk)
     elif selection is not None:
         write_records(selected_rows(selection, shares=entry.recipe.splits), entry, sink)
@@ -143,25 +161,40 @@ def write_records(found: Iterable[Record], entry: CatalogEntry, sink: Sink) -> N
         sink.filter([record for record in some if isinstance(record, Filtered)])
         rejects = [record for record in some if isinstance(record, Reject)]
         kept = [record for record in some if isinstance(record, Ingested | DatasetTrace)]
-        sink.take(_frame_of(kept, rejects, entry.recipe.splits))
+        sink.take(frame_of_records(kept, rejects, entry.recipe))
 
 
-def _frame_of(
-    kept: list[Ingested | DatasetTrace], rejects: list[Reject], shares: Mapping[Split, float]
+def frame_of_records(
+    kept: list[Ingested | DatasetTrace], rejects: list[Reject], recipe: DatasetRecipe
 ) -> Frame:
+    """Return records that were made one by one as a frame."""
     traces = [to_canonical(record.trace) for record in kept]
     rows = CanonicalRows(
         traces,
         [canonical_json(record.trace.record()) for record in kept],
         [None if trace.meta is None else canonical_json(trace.meta) for trace in traces],
     )
+    redactions: dict[int, dict[str, int]] = {}
+    if recipe.redact is not None:
+        cleaned = clean_rows(rows, recipe.redact)
+        refused = [_refused(kept[place], error) for place, error in cleaned.refused.items()]
+        rejects = [*withheld(rejects, recipe.redact), *refused]
+        rows, redactions = cleaned.rows, cleaned.redactions
+        kept = [kept[place] for place in cleaned.places]
     lines = [record.line if isinstance(record, Ingested) else record.source_line for record in kept]
     splits = [
-        record.split if isinstance(record, DatasetTrace) else assign_split(record.trace.prompt, shares)
-        for record in kept
+        record.split if isinstance(record, DatasetTrace) else assign_split(trace.prompt, recipe.splits)
+        for record, trace in zip(kept, rows.traces, strict=True)
     ]
     origins = Origins([record.source for record in kept], lines)
-    return to_frame(rows, origins, shares=shares, splits=splits, rejects=rejects)
+    return to_frame(
+        rows, origins, shares=recipe.splits, splits=splits, rejects=rejects, redactions=redactions
+    )
+
+
+def _refused(record: Ingested | DatasetTrace, error: LineError) -> Reject:
+    line = record.line if isinstance(record, Ingested) else record.source_line
+    return refused_record(record.trace, error, source=record.source, line=line)
 
 
 def _spread(spread: Spread, values: pa.ChunkedArray) -> None:

@@ -3,8 +3,9 @@
 import functools
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from tunix_ml.contracts.tokens import (
     TokenizeConfig,
     TokensManifest,
 )
+from tunix_ml.datasets.quality.statistics import bars
 from tunix_ml.datasets.row_files import RowFile
 from tunix_ml.exports.packing import Placement, one_per_row, pack_full_rows
 from tunix_ml.exports.render import code_version, export_lines
@@ -63,6 +65,7 @@ class SplitCounts:
     num_examples: int = 0
     num_tokens: int = 0
     num_truncated: int = 0
+    lengths: Counter[int] = field(default_factory=Counter)  # by their number of bits
 
 
 def tokenize_export(
@@ -187,10 +190,9 @@ def _write_split(shards: Iterator[Shard], rows: RowFile, index: RowFile) -> Spli
         counts.num_rows += shard.rows.num_rows
         counts.num_examples += entries.num_rows
         counts.num_truncated += shard.num_examples - entries.num_rows
-        counts.num_tokens += sum(
-            pc.sum(entries[name], min_count=0).as_py()
-            for name in ("num_prompt_tokens", "num_completion_tokens")
-        )
+        lengths = pc.add(entries["num_prompt_tokens"], entries["num_completion_tokens"]).to_pylist()
+        counts.num_tokens += sum(lengths)
+        counts.lengths.update(map(int.bit_length, lengths))
     return counts
 
 
@@ -278,6 +280,7 @@ def _manifest(
         num_examples=_each(splits, lambda split: split.num_examples),
         num_tokens=_each(splits, lambda split: split.num_tokens),
         num_truncated=_each(splits, lambda split: split.num_truncated),
+        lengths={name: bars(split.lengths) for name, split in splits.items()},
         fill={
             name: split.num_tokens / max(split.num_rows * config.seq_len, 1) for name, split in splits.items()
         },

@@ -5,7 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from tunix_assets.assets.dataset import dataset
 from tunix_assets.definitions import defs
+from tunix_assets.resources import StoreResource
 from tunix_ml.datasets.read import read_dataset
 
 
@@ -16,13 +18,13 @@ def build(version: str) -> dg.ExecuteInProcessResult:
 
 
 def test_its_metadata_counts_the_traces_and_names_the_content(pipeline: Any) -> None:
-    dataset = read_dataset(pipeline.store, "golden-v1")
+    published = read_dataset(pipeline.store, "golden-v1")
 
     metadata = pipeline.metadata("dataset")
 
-    assert metadata["traces"] == dataset.table.num_rows
+    assert metadata["traces"] == published.table.num_rows
     assert metadata["rejected"] == 0
-    assert metadata["content_digest"] == dataset.snapshot.digest
+    assert metadata["content_digest"] == published.snapshot.digest
 
 
 def test_a_broken_source_fails_it_and_names_the_lines(home: Path) -> None:
@@ -61,3 +63,18 @@ def test_a_second_build_of_the_same_version_adopts_the_first(home: Path) -> None
     first, second = (build("golden-v1").asset_materializations_for_node("dataset")[0] for _ in range(2))
 
     assert first.metadata["path"] == second.metadata["path"]
+
+
+def test_a_version_that_extends_another_shows_what_changed(home: Path) -> None:
+    recipes = home / "recipes"
+    recipes.mkdir(parents=True)
+    (recipes / "more-v1.yaml").write_text(
+        "{description: more, license: CC0-1.0, source: {kind: versions, strategy: latest, limit: 60,"
+        " parts: [{version: golden-v2}]}}"
+    )
+    for version in ("golden-v2", "more-v1"):
+        result = dg.materialize([dataset], partition_key=version, resources={"store": StoreResource()})
+
+    (event,) = result.asset_materializations_for_node("dataset")
+    assert (event.metadata["removed_rows"].value, event.metadata["added_rows"].value) == (40, 0)
+    assert "golden-v2" in str(event.metadata["parent"].value)

@@ -2,7 +2,7 @@ import shutil
 
 from tunix_ml.audits import record_audit
 from tunix_ml.contracts.manifest import SourceFile
-from tunix_ml.datasets.card_facts import collect_facts, render_full_card
+from tunix_ml.datasets.card_facts import collect_facts, render_full_card, tokens_of
 from tunix_ml.datasets.quality.publish import publish_quality
 from tunix_ml.store import Snapshot, Store
 
@@ -63,3 +63,15 @@ def test_a_parent_has_its_own_license_and_one_that_is_gone_has_none(store: Store
 
     assert [(source.name, source.license) for source in there] == [("dataset:golden-v2", "Apache-2.0")]
     assert [source.license for source in gone] == ["no longer in the lake"]
+
+
+def test_the_card_has_the_lengths_in_tokens_of_this_content(
+    store: Store, golden: Snapshot, tokenized: Snapshot
+) -> None:
+    facts = collect_facts(store, golden)
+
+    assert facts.tokens is not None
+    text = render_full_card(facts)
+    assert "## Tokens" in text
+    assert sum(one.num_traces for bins in facts.tokens.lengths.values() for one in bins) == 92
+    assert tokens_of(store, "golden-v2", dataset_digest="0" * 64) is None

@@ -5,9 +5,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from tunix_ml.contracts.difference import DatasetDifference
+from tunix_ml.contracts.recipe import DatasetRecipe
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
-from tunix_ml.datasets.difference import compare_versions, describe_difference, publish_difference
+from tunix_ml.datasets.difference import (
+    compare_versions,
+    describe_difference,
+    publish_difference,
+    publish_parent_difference,
+    read_difference,
+)
+from tunix_ml.datasets.read import Dataset
 from tunix_ml.store import NotPublished, Snapshot, Store
 
 Publish = Callable[..., Snapshot]
@@ -109,3 +117,26 @@ def test_a_person_reads_the_totals_and_each_source(publish: Publish) -> None:
         "  sums-v1.jsonl: 0 added, 1 removed, 0 changed, 0 moved\n"
         "  sums-v2.jsonl: 1 added, 0 removed, 0 changed, 0 moved"
     )
+
+
+def extended(entry: CatalogEntry, parent: str) -> CatalogEntry:
+    """Return a recipe that takes the rows of a version and those of the entry's file."""
+    rows = entry.recipe.source.model_dump()
+    source = {"kind": "versions", "parts": [{"version": parent}, {"rows": rows}]}
+    return entry._replace(recipe=DatasetRecipe(description="d", license="l", source=source))
+
+
+def test_a_version_that_extends_another_has_its_difference_published(
+    store: Store, publish: Publish, write_entry: Callable[..., CatalogEntry]
+) -> None:
+    one = publish("sums-v1", [record(1)])
+    entry = extended(write_entry([record(2), record(3)], version="sums-v2"), "sums-v1")
+    two = Dataset(build_dataset(store, entry, report=lambda line: None))
+
+    difference = publish_parent_difference(store, two)
+
+    assert difference is not None
+    assert (difference.before_digest, difference.after_digest) == (one.digest, two.snapshot.digest)
+    assert difference.counts["added"] == 2
+    assert read_difference(store.slot("dataset_difference", "sums-v2").resolve()) == difference
+    assert publish_parent_difference(store, Dataset(one)) is None

@@ -18,6 +18,7 @@ from tunix_ml.datasets.lineage import (
     origin_of_prediction,
     origin_of_trace,
     origins_of_trace,
+    places_of_items,
 )
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.evaluation.report import predictions_slot, read_predictions
@@ -119,3 +120,11 @@ def test_what_is_not_there_has_no_origin(store: Store, golden: Snapshot) -> None
         origin_of_example(store, "golden-v2.none.0123456789", "nobody")
     with pytest.raises(NotPublished):
         origin_of_trace(store, "other-v1", "nobody")
+
+
+def test_the_places_of_a_held_out_split_are_those_of_its_traces(store: Store, golden: Snapshot) -> None:
+    places = places_of_items(store, "golden-v2.test")
+
+    expected = {row.trace_id: (row.source, row.source_line) for row in Dataset(golden).split("test")}
+    assert places == expected
+    assert places_of_items(store, "eval-v1") == {}

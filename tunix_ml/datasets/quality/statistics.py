@@ -3,7 +3,7 @@
 import statistics
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tunix_ml.contracts.quality import Bin, Statistics
@@ -74,11 +74,15 @@ class Tally:
 
 def histogram(values: Sequence[int]) -> tuple[Bin, ...]:
     """Return how many values lie between each two powers of two, from the lowest to the highest."""
-    counts = Counter(max(value, 0).bit_length() for value in values)
+    return bars(Counter(max(value, 0).bit_length() for value in values))
+
+
+def bars(counts: Mapping[int, int]) -> tuple[Bin, ...]:
+    """Return a histogram, given how many values have each number of bits."""
     if not counts:
         return ()
     return tuple(
-        Bin((1 << bits) >> 1, 1 << bits, counts[bits]) for bits in range(min(counts), max(counts) + 1)
+        Bin((1 << bits) >> 1, 1 << bits, counts.get(bits, 0)) for bits in range(min(counts), max(counts) + 1)
     )
 
 

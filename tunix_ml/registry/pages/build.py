@@ -23,6 +23,7 @@ from tunix_ml.registry.pages.lineage import lineage
 from tunix_ml.registry.pages.pairs import Pair, chosen_pairs
 from tunix_ml.registry.pages.published_sets import PublishedSets
 from tunix_ml.registry.pages.render import render, static_files
+from tunix_ml.registry.pages.rows_page import rows_view
 from tunix_ml.registry.pages.run_files import RunFiles, read_run_files
 from tunix_ml.registry.pages.run_page import ComparisonLink, run_view
 from tunix_ml.registry.pages.runs_page import runs_view
@@ -109,6 +110,7 @@ class Site:
                 questions=self._reader.questions(evaluation),
                 chain=chain,
                 set_page=self._set_pages.get(board.evaluation_set),
+                places=self._reader.places(evaluation),
             )
             for number, ((board, _), evaluation, chain) in enumerate(
                 zip(placed, evaluations, chains, strict=True), start=1
@@ -135,6 +137,7 @@ class Site:
             card = dataset_card(dataset, used_by=used_by)
             cards.append((links.dataset_page(dataset.name), card))
             yield File(card.document, api.to_json(api.dataset_document(dataset)))
+            yield self._page("rows", links.rows_page(dataset.name), rows_view(dataset))
         for found in self._sets.evaluation_sets:
             used_by = self._used_by("evaluation_set", found.name)
             card = evaluation_set_card(found, used_by=used_by)

@@ -67,6 +67,8 @@ class CardView:
     questions: tuple[Question, ...]
     users: tuple[User, ...]
     document: str
+    rows_page: str = ""
+    verdicts: tuple[tuple[str, bool, str], ...] = ()
 
 
 def count_table(title: str, of: str, counts: Mapping[str, int], *, keep_order: bool = False) -> CountTable:

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunix_ml.contracts.manifest import DatasetManifest
+from tunix_ml.contracts.quality import Bin
 from tunix_ml.contracts.trace import SPLITS, DatasetTrace
+from tunix_ml.datasets.card_facts import CardFacts
+from tunix_ml.datasets.quality.summary import contaminated
 from tunix_ml.evaluation.comparison import numbers
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages import links
@@ -48,6 +51,7 @@ def dataset_card(dataset: PublishedDataset, *, used_by: Mapping[str, Row]) -> Ca
                 count_table("Split", "traces", splits, keep_order=True),
                 count_table("Family", "traces", manifest.stats.get("families", {})),
             ),
+            *_quality(dataset.facts),
             *_rejects(dataset),
         ),
         sources=tuple(
@@ -57,6 +61,8 @@ def dataset_card(dataset: PublishedDataset, *, used_by: Mapping[str, Row]) -> Ca
         questions=tuple(_question(row) for row in dataset.traces[:MOST_QUESTIONS]),
         users=users(used_by),
         document=links.dataset_document(dataset.name),
+        rows_page=links.rows_page(dataset.name),
+        verdicts=tuple(_verdicts(dataset.facts)),
     )
 
 
@@ -68,6 +74,44 @@ def _facts(manifest: DatasetManifest) -> Iterator[tuple[str, str]]:
         if key in manifest.stats:
             yield label, _spread(manifest.stats[key])
     yield "built", f"{moment(manifest.created_at)} UTC"
+
+
+def _quality(facts: CardFacts | None) -> Iterator[CountTable]:
+    """Yield what is known of the quality of the content: nothing, where nobody has looked."""
+    report = facts.quality if facts else None
+    if report is not None:
+        repeats, found = report.duplicates, report.statistics
+        yield count_table(
+            "Repeats",
+            "found",
+            {
+                "same question and answer": repeats.num_exact,
+                "pairs nearly alike": repeats.num_near,
+                "pairs in two splits": repeats.num_across_splits,
+            },
+            keep_order=True,
+        )
+        held = {one.evaluation_set: contaminated(one) for one in report.contamination}
+        if held:
+            yield count_table("Evaluation items that the train split holds", "items", held)
+        yield count_table("Findings", "traces", report.findings)
+        yield count_table("Kinds of answers", "traces", found.answer_types)
+        yield _bars("Characters of a question", found.prompt_chars)
+        yield _bars("Characters of the steps", found.reasoning_chars)
+        yield _bars("Steps of a trace", found.num_steps)
+    tokens = facts.tokens if facts else None
+    for split, bins in (tokens.lengths if tokens else {}).items():
+        yield _bars(f"Tokens of an example, {split}", bins)
+
+
+def _bars(title: str, bins: tuple[Bin, ...]) -> CountTable:
+    counts = {f"{one.low:,} to {one.high - 1:,}": one.num_traces for one in bins}
+    return count_table(title, "traces", counts, keep_order=True)
+
+
+def _verdicts(facts: CardFacts | None) -> Iterator[tuple[str, bool, str]]:
+    for name, audit in (facts.checks if facts else {}).items():
+        yield name, audit.passed, cut(audit.description, most=MAX_TEXT_CHARS)
 
 
 def _rejects(dataset: PublishedDataset) -> list[CountTable]:

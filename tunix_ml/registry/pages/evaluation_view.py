@@ -7,8 +7,10 @@ from typing import NamedTuple
 from tunix_ml.contracts.evaluation import EvalReport, Group, MetricEstimate
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.metrics import METRICS
+from tunix_ml.datasets.tally import Place
 from tunix_ml.evaluation.aggregate import by_item
 from tunix_ml.evaluation.comparison import numbers
+from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.boards import Board
 from tunix_ml.registry.pages.evaluations import Evaluation
 from tunix_ml.registry.pages.lineage import Link
@@ -73,6 +75,7 @@ class EvaluationView:
     metrics: tuple[MetricLine, ...] = ()
     statuses: tuple[tuple[str, int], ...] = ()
     tables: tuple[PartTable, ...] = ()
+    rows_page: str | None = None
     samples: tuple[Sample, ...] = ()
     num_texts: int = 0
     self_test: str = ""
@@ -89,6 +92,7 @@ def evaluation_view(
     questions: Mapping[str, EvaluationItem],
     chain: tuple[Link, ...],
     set_page: str | None,
+    places: Mapping[str, Place] | None = None,
 ) -> EvaluationView:
     """Return the view of one row of a run, of which there may be several: `number` tells them apart."""
     report, base = evaluation.report, _base(evaluation, board, number, set_page)
@@ -103,12 +107,19 @@ def evaluation_view(
         metrics=tuple(_metric_lines(report)),
         statuses=tuple(report.status_counts.items()),
         tables=tuple(_part_table(report, group) for group in report.groups),
-        samples=tuple(chosen_samples(evaluation.scores, questions, metric=report.primary_metric)),
+        rows_page=_rows_page(report.evaluation_set) if places else None,
+        samples=tuple(
+            chosen_samples(evaluation.scores, questions, metric=report.primary_metric, places=places)
+        ),
         num_texts=len(evaluation.scores),
         self_test=_self_test(report),
         answer_rule=cut(report.answer_rule, most=_MAX_NAME_CHARS),
         lineage=chain,
     )
+
+
+def _rows_page(evaluation_set: str) -> str:
+    return links.rows_page(evaluation_set.rpartition(".")[0])
 
 
 def _base(evaluation: Evaluation, board: Board, number: int, set_page: str | None) -> EvaluationView:

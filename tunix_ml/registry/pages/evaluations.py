@@ -9,6 +9,8 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.evaluation import EvalReport, ItemScore
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
+from tunix_ml.datasets.lineage import places_of_items
+from tunix_ml.datasets.tally import Place
 from tunix_ml.evaluation.comparison.settings import run_settings
 from tunix_ml.evaluation.report import eval_slot, read_scores
 from tunix_ml.registry.leaderboard import Row
@@ -37,6 +39,7 @@ class EvaluationReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._evaluations: OrderedDict[str, Evaluation] = OrderedDict()
+        self._places: dict[tuple[str, str], Mapping[str, Place]] = {}
         self._questions: OrderedDict[tuple[str, str], Mapping[str, EvaluationItem]] = OrderedDict()
 
     def read(self, row: Row) -> Evaluation:
@@ -60,6 +63,22 @@ class EvaluationReader:
                 self._questions.popitem(last=False)
         self._questions.move_to_end((name, digest))
         return self._questions[name, digest]
+
+    def places(self, evaluation: Evaluation) -> Mapping[str, Place]:
+        """Return the file and line of each item that is a trace of a dataset version still in the store."""
+        if evaluation.report is None:
+            return {}
+        name, digest = evaluation.report.evaluation_set, evaluation.report.inputs.get("evaluation_set", "")
+        if (name, digest) not in self._places:
+            self._places = {(name, digest): _read_places(self._store, name, digest)}
+        return self._places[name, digest]
+
+
+def _read_places(store: Store, name: str, digest: str) -> Mapping[str, Place]:
+    try:
+        return places_of_items(store, name, source_digest=digest or None)
+    except (TunixError, OSError):
+        return {}
 
 
 def _read(store: Store, row: Row) -> Evaluation:

@@ -31,6 +31,11 @@ def dataset_page(dataset_version: str) -> str:
     return f"datasets/{dataset_version}.html"
 
 
+def rows_page(dataset_version: str) -> str:
+    """Return the page of where a dataset version's rows came from, and what was left out."""
+    return f"rows/{dataset_version}.html"
+
+
 def evaluation_set_page(name: str) -> str:
     """Return the page of an evaluation set of the catalog."""
     return f"evaluation-sets/{name}.html"

@@ -6,6 +6,7 @@ from typing import Literal
 
 from tunix_ml.contracts.evaluation import UNSCORED, ItemScore
 from tunix_ml.contracts.evaluation_set import EvaluationItem
+from tunix_ml.datasets.tally import Place
 from tunix_ml.registry.pages.text import Excerpt, cut, excerpt
 
 Verdict = Literal["right", "wrong", "partly right", "no score"]
@@ -26,6 +27,7 @@ class Sample:
     text: Excerpt | None
     verdict: Verdict
     note: str
+    origin: str = ""
 
 
 _STATUS_NOTES = {
@@ -39,14 +41,21 @@ _STATUS_NOTES = {
 
 
 def chosen_samples(
-    scores: Sequence[ItemScore], questions: Mapping[str, EvaluationItem], *, metric: str
+    scores: Sequence[ItemScore],
+    questions: Mapping[str, EvaluationItem],
+    *,
+    metric: str,
+    places: Mapping[str, Place] | None = None,
 ) -> list[Sample]:
     """Return a few texts: the first that are not right, then the first that are."""
     right = [score for score in scores if verdict_of(score, metric) == "right"]
     others = [score for score in scores if verdict_of(score, metric) != "right"]
     num_others = min(len(others), max(MOST_SHOWN // 2, MOST_SHOWN - len(right)))
     chosen = [*others[:num_others], *right[: MOST_SHOWN - num_others]]
-    return [sample_of(score, questions, metric=metric) for score in chosen]
+    return [
+        sample_of(score, questions, metric=metric, place=(places or {}).get(score.item_id))
+        for score in chosen
+    ]
 
 
 def sample_of(
@@ -55,6 +64,7 @@ def sample_of(
     *,
     metric: str,
     most_chars: int = _MAX_TEXT_CHARS,
+    place: Place | None = None,
 ) -> Sample:
     """Return one text as it is shown, cut to so many characters."""
     question = questions.get(score.item_id)
@@ -67,6 +77,7 @@ def sample_of(
         extracted=None if score.extracted is None else cut(score.extracted, most=_MAX_ANSWER_CHARS),
         text=None if score.text is None else excerpt(score.text, most=most_chars),
         verdict=verdict_of(score, metric),
+        origin=f"line {place.line} of {cut(place.source, most=_MAX_ANSWER_CHARS)}" if place else "",
         note=cut("; ".join(filter(None, (note, score.detail))), most=_MAX_ANSWER_CHARS),
     )
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tunix_ml.audits import record_audit
+from tunix_ml.datasets.quality.publish import publish_quality
 from tunix_ml.registry.pages.dataset_card import dataset_card
 from tunix_ml.registry.pages.published_sets import PublishedDataset, published_sets
 from tunix_ml.store import Snapshot, Store
@@ -63,3 +65,30 @@ def test_a_length_that_is_always_the_same_is_one_number(dataset: PublishedDatase
 
     assert facts["steps of a trace"] == "5"
     assert "characters of a question" not in facts
+
+
+def test_quality_checks_and_token_lengths_stand_on_the_card(
+    store: Store, golden: Snapshot, tokenized: Snapshot, rendered: Callable[..., str]
+) -> None:
+    publish_quality(store, "golden-v2")
+    record_audit(
+        store.slot("dataset", "golden-v2"),
+        golden.digest,
+        check="counts_agree",
+        passed=True,
+        description="counts: no problem found",
+    )
+    (dataset,) = published_sets(store, most_traces=5).datasets
+
+    card = dataset_card(dataset, used_by={})
+    tables = {table.title: table for table in card.tables}
+
+    assert tables["Repeats"].rows[0][:2] == ("same question and answer", 0)
+    assert sum(count for _, count, _ in tables["Kinds of answers"].rows) == 100
+    assert sum(count for _, count, _ in tables["Steps of a trace"].rows) == 100
+    lengths = [table for title, table in tables.items() if title.startswith("Tokens of an example")]
+    assert sum(count for table in lengths for _, count, _ in table.rows) == 92
+    assert card.verdicts == (("counts_agree", True, "counts: no problem found"),)
+    page = rendered("card", card)
+    assert "counts_agree" in page
+    assert "rows/golden-v2.html" in page
