@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from tunix_assets.failure_message import Failure, failure_of, is_timed_out
+from tunix_assets.failure_message import PARTITION_TAG, RETRY_TAG, Failure, failure_of, is_timed_out
 from tunix_assets.inputs import RUN_ID_TAG
 from tunix_assets.jobs import results
 from tunix_assets.resources import StoreResource
@@ -13,7 +13,6 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.run_state import STOPPED, StatusFact, StatusName
 from tunix_ml.status_facts import record_status
 
-PARTITION_TAG = "dagster/partition"
 _INTERVAL_S = 10
 _STATUSES: dict[StatusName, dg.DagsterRunStatus] = {
     "queued": dg.DagsterRunStatus.QUEUED,
@@ -35,7 +34,7 @@ def _sensor(status: StatusName) -> dg.SensorDefinition:
         name=f"run_{status}",
         minimum_interval_seconds=_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        request_job=results,
+        request_job=results if status in STOPPED else None,
         description=_TELLS if status == "failed" else _KEEPS.format(status=status),
     )
     def sensor(context: dg.RunStatusSensorContext, store: StoreResource) -> dg.RunRequest | dg.SkipReason:
@@ -58,6 +57,8 @@ def keep_status(
     context.log.error(failure.sentence(status))
     if status != "cancelled":
         _send(context, run, failure)
+    if run.tags.get(RETRY_TAG) == "true":
+        return dg.SkipReason(f"{run.run_id} has {status}, and is started again")
     if run.job_name == results.name:
         return dg.SkipReason(f"{run.run_id} has {status}, and was to make the pages itself")
     return dg.RunRequest(run_key=f"{run.run_id}:{status}")

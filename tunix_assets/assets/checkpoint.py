@@ -52,7 +52,7 @@ def checkpoint(
         identity = _identity(context.partition_key, tokens, config)
         execution = _part(config, ExecutionConfig)
         context.log.info(f"run {identity.run_id()}")
-        tell_run(context, identity.run_id())
+        tell_run(context, store.store(), identity.run_id())
         job = {
             "home": str(store.store().home),
             "identity": identity.model_dump(mode="json"),
