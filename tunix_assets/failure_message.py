@@ -1,10 +1,9 @@
 """What a failed run is about: asset, partition, cause and next step, read from its events."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
-from dagster._utils.error import SerializableErrorInfo  # exported nowhere else, as of 1.13
 
 PARTITION_TAG, RETRY_TAG = "dagster/partition", "dagster/will_retry"
 _RETRIED = "nothing: it is started again by itself, from where it failed"
@@ -35,11 +34,9 @@ class Failure(NamedTuple):
 def failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str | None) -> Failure:
     """Return what a failed run is about; `message` is that of its last event."""
     checks = [found for found in _evaluations(instance, run.run_id) if _blocks(found)]
-    if checks:
-        asset, cause = _of_checks(checks)
-    else:
-        asset, cause = _of_steps(instance, run.run_id) or (None, _of_process(instance, run.run_id) or message)
-    cause = cause or "its process is gone"
+    found = _of_checks(checks) if checks else _of_steps(instance, run.run_id)
+    asset = found[0] if found else None
+    cause = found[1] if found else _of_process(instance, run.run_id) or message or "its process is gone"
     cause = cause if len(cause) <= _MAX_CAUSE_CHARS else f"{cause[:_MAX_CAUSE_CHARS]} …"
     next_step = _RETRIED if run.tags.get(RETRY_TAG) == "true" else _next_step(asset, is_check=bool(checks))
     return Failure(asset, run.tags.get(PARTITION_TAG), cause, next_step)
@@ -86,11 +83,11 @@ def _of_process(instance: dg.DagsterInstance, run_id: str) -> str | None:
     return next((text for text in reversed(told) if _DIED in text), None)
 
 
-def _innermost(error: SerializableErrorInfo | None) -> str:
+def _innermost(error: Any) -> str:
     """Return the error that the others were raised from."""
     while error and error.cause:
         error = error.cause
-    return error.message.strip() if error else "for an unknown reason"
+    return str(error.message).strip() if error else "for an unknown reason"
 
 
 def _next_step(asset: str | None, *, is_check: bool) -> str:

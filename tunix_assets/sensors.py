@@ -31,8 +31,8 @@ def register_dataset_versions(context: dg.SensorEvaluationContext) -> dg.SensorR
     minimum_interval_seconds=_INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Makes each JSONL file and each recipe in `$TUNIX_HOME/inbox` a dataset version and builds"
-    " it. A file is taken once it has kept its size and time between two looks; one that is no dataset goes to"
-    " `inbox/rejected` with the reason beside it.",
+    " it. A file is taken once it has kept its size and time between two looks; one that is no dataset goes"
+    " to `inbox/rejected` with the reason beside it.",
 )
 def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
     """Make each JSONL file and each recipe in `$TUNIX_HOME/inbox` a dataset version and build it.
