@@ -5,6 +5,7 @@ hours, so they follow by themselves only where the recipe of the dataset version
 """
 
 import warnings
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -12,7 +13,7 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.datasets.catalog import load_recipe
 from tunix_ml.store import Store
 
-Condition = dg.AutomationCondition[dg.AssetKey]
+Condition: TypeAlias = Any  # the types of Dagster 1.13 do not allow what its conditions can be combined to
 
 _INTERVAL_S = 15
 _MAX_RUNTIME_S = 24 * 3600
@@ -26,9 +27,7 @@ class RecipeAsksForTraining(dg.AutomationCondition[dg.AssetKey]):
         """Return the name that the UI shows."""
         return "recipe_asks_for_training"
 
-    def evaluate(  # type: ignore[override]  # dagster 1.13 awaits what may be a coroutine
-        self, context: dg.AutomationContext[dg.AssetKey]
-    ) -> dg.AutomationResult[dg.AssetKey]:
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Return the candidates that are asked for."""
         candidates = context.candidate_subset.expensively_compute_partition_keys()
         asked = {key for key in candidates if _asks_for_training(key)}

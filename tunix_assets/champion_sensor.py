@@ -16,6 +16,8 @@ _INTERVAL_S = 60
     asset_selection=dg.AssetSelection.assets(_ASSET),
     minimum_interval_seconds=_INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells of every registered model that has another champion than before: an observation on the"
+    " page of `registered_model`, and a message to the webhook of $TUNIX_WEBHOOK_URL where that is set.",
 )
 def champion_changed(
     context: dg.SensorEvaluationContext, store: StoreResource

@@ -1,14 +1,15 @@
 """What a failed run is about: asset, partition, cause and next step, read from its events."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 
-_PARTITION_TAG, _RETRY_TAG = "dagster/partition", "dagster/will_retry"
+PARTITION_TAG, RETRY_TAG = "dagster/partition", "dagster/will_retry"
 _RETRIED = "nothing: it is started again by itself, from where it failed"
 _MAX_CAUSE_CHARS = 2_000
 _TIMED_OUT = "maximum runtime"
+_DIED = "Run execution process"
 _AGAIN = {
     "dataset": "mend the recipe or its source file; it is built again by itself while Dagster runs",
     "checkpoint": "materialize checkpoint again: the same settings resume the run from its last checkpoint",
@@ -33,13 +34,12 @@ class Failure(NamedTuple):
 def failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str | None) -> Failure:
     """Return what a failed run is about; `message` is that of its last event."""
     checks = [found for found in _evaluations(instance, run.run_id) if _blocks(found)]
-    if checks:
-        asset, cause = _of_checks(checks)
-    else:
-        asset, cause = _of_steps(instance, run.run_id) or (None, message or "its process is gone")
+    found = _of_checks(checks) if checks else _of_steps(instance, run.run_id)
+    asset = found[0] if found else None
+    cause = found[1] if found else _of_process(instance, run.run_id) or message or "its process is gone"
     cause = cause if len(cause) <= _MAX_CAUSE_CHARS else f"{cause[:_MAX_CAUSE_CHARS]} …"
-    next_step = _RETRIED if run.tags.get(_RETRY_TAG) == "true" else _next_step(asset, is_check=bool(checks))
-    return Failure(asset, run.tags.get(_PARTITION_TAG), cause, next_step)
+    next_step = _RETRIED if run.tags.get(RETRY_TAG) == "true" else _next_step(asset, is_check=bool(checks))
+    return Failure(asset, run.tags.get(PARTITION_TAG), cause, next_step)
 
 
 def is_timed_out(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str | None) -> bool:
@@ -72,9 +72,22 @@ def _of_steps(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str] | No
             continue
         data = event.step_failure_data
         told = data.user_failure_data.description if data.user_failure_data else None
-        cause = told or (data.error.message.strip() if data.error else None) or "for an unknown reason"
-        return event.step_key, cause
+        return event.step_key, told or _innermost(data.error)
     return None
+
+
+def _of_process(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """Return what the code server says of a process that ended without a word."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    told = [entry.dagster_event.message or "" for entry in entries if entry.dagster_event]
+    return next((text for text in reversed(told) if _DIED in text), None)
+
+
+def _innermost(error: Any) -> str:
+    """Return the error that the others were raised from."""
+    while error and error.cause:
+        error = error.cause
+    return str(error.message).strip() if error else "for an unknown reason"
 
 
 def _next_step(asset: str | None, *, is_check: bool) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -11,7 +12,9 @@ from asset_checks.subject import EVALUATION_SETS, resolve_subjects
 from tunix_assets.retries import may_pass
 from tunix_ml.audits import require_audits
 from tunix_ml.contracts.base import TunixError
+from tunix_ml.contracts.run_state import StatusFact
 from tunix_ml.datasets.evaluation_set import published_evaluation_sets
+from tunix_ml.status_facts import record_status
 from tunix_ml.store import Store
 
 RUN_ID_TAG = "tunix/run_id"
@@ -53,10 +56,19 @@ def require_audited_sets(store: Store, names: Iterable[str]) -> None:
             require_audits(slot, slot.resolve(), blocking_checks(EVALUATION_SETS))
 
 
-def tell_run(context: dg.AssetExecutionContext, run_id: str) -> None:
-    """Tag the Dagster run with the training run that it works on: the UI finds it, and its state is known."""
-    if context.run.tags.get(RUN_ID_TAG) != run_id:
-        context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: run_id})
+def tell_run(context: dg.AssetExecutionContext, store: Store, run_id: str) -> None:
+    """Say which training run the Dagster run works on: by a tag, for the UI, and in a fact, for its state."""
+    context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: run_id})
+    record_status(
+        store,
+        StatusFact(
+            orchestration_run_id=context.run.run_id,
+            status="identified",
+            at=datetime.now(UTC).isoformat(timespec="microseconds"),
+            dataset_version=context.partition_key,
+            run_id=run_id,
+        ),
+    )
 
 
 @contextlib.contextmanager

@@ -13,6 +13,9 @@ _INTERVAL_S = 15
     job=build_dataset,
     minimum_interval_seconds=_INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Builds a dataset version whose recipe, or a file that it reads, has another content than"
+    " before. A version never changes its content: a change that would is refused, and what hangs on it"
+    " stays.",
 )
 def changed_recipes(
     context: dg.SensorEvaluationContext, store: StoreResource

@@ -11,7 +11,7 @@ from dagster._core.errors import DagsterPipesExecutionError  # exported nowhere 
 
 from tunix_ml.contracts.base import TunixError
 
-RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL)
 _MAY_PASS = (ConnectionError, TimeoutError, DagsterPipesExecutionError)
 
 

@@ -19,6 +19,8 @@ _BUILDING = (dg.AssetKey("dataset"),)
     cron_schedule="0 2 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Builds every published dataset version again, evaluates it where the recipe says"
+    " `train: true`, and ranks. A score that has significantly fallen fails the run.",
 )
 def every_night(context: dg.ScheduleEvaluationContext, store: StoreResource) -> Iterator[dg.RunRequest]:
     """At 02:00 UTC build every published dataset version again, and evaluate where the recipe asks for it.
@@ -46,6 +48,7 @@ def every_night(context: dg.ScheduleEvaluationContext, store: StoreResource) -> 
     cron_schedule="0 4 * * 0",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Compares every published file with the digest it was published under.",
 )
 def every_week(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """On Sundays at 04:00 UTC compare every published file with the digest it was published under."""

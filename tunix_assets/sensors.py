@@ -15,6 +15,7 @@ _INTERVAL_S = 15
 @dg.sensor(
     minimum_interval_seconds=_INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Registers every dataset version of the catalog as a partition, so that the UI offers it.",
 )
 def register_dataset_versions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Register every dataset version of the catalog as a partition, so that the UI offers it."""
@@ -29,6 +30,9 @@ def register_dataset_versions(context: dg.SensorEvaluationContext) -> dg.SensorR
     job=build_dataset,
     minimum_interval_seconds=_INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Makes each JSONL file and each recipe in `$TUNIX_HOME/inbox` a dataset version and builds"
+    " it. A file is taken once it has kept its size and time between two looks; one that is no dataset goes"
+    " to `inbox/rejected` with the reason beside it.",
 )
 def inbox(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
     """Make each JSONL file and each recipe in `$TUNIX_HOME/inbox` a dataset version and build it.

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from tunix_assets.failure_message import Failure, failure_of, is_timed_out
+from tunix_assets.failure_message import PARTITION_TAG, RETRY_TAG, Failure, failure_of, is_timed_out
 from tunix_assets.inputs import RUN_ID_TAG
 from tunix_assets.jobs import results
 from tunix_assets.resources import StoreResource
 from tunix_ml.contracts.base import TunixError
-from tunix_ml.contracts.run_state import STOPPED, StatusFact, StatusName
+from tunix_ml.contracts.run_state import ENDED, STOPPED, StatusFact, StatusName
+from tunix_ml.registry.run_states import open_failures
 from tunix_ml.status_facts import record_status
 
-PARTITION_TAG = "dagster/partition"
 _INTERVAL_S = 10
 _STATUSES: dict[StatusName, dg.DagsterRunStatus] = {
     "queued": dg.DagsterRunStatus.QUEUED,
@@ -35,7 +35,7 @@ def _sensor(status: StatusName) -> dg.SensorDefinition:
         name=f"run_{status}",
         minimum_interval_seconds=_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        request_job=results,
+        request_job=results if status in ENDED else None,
         description=_TELLS if status == "failed" else _KEEPS.format(status=status),
     )
     def sensor(context: dg.RunStatusSensorContext, store: StoreResource) -> dg.RunRequest | dg.SkipReason:
@@ -52,12 +52,17 @@ def keep_status(
     if status in STOPPED and is_timed_out(context.instance, run, message):
         status = "timed_out"
     failure = failure_of(context.instance, run, message) if status in STOPPED else None
+    shown = open_failures(store.store())
     is_new = record_status(store.store(), _fact(context.instance, run, status, failure))
+    if is_new and failure is None and open_failures(store.store()) != shown and run.job_name != results.name:
+        return dg.RunRequest(run_key=f"{run.run_id}:{status}")  # the pages tell of something made good since
     if not is_new or failure is None:
         return dg.SkipReason(f"{run.run_id} has {status}")
     context.log.error(failure.sentence(status))
     if status != "cancelled":
         _send(context, run, failure)
+    if run.tags.get(RETRY_TAG) == "true":
+        return dg.SkipReason(f"{run.run_id} has {status}, and is started again")
     if run.job_name == results.name:
         return dg.SkipReason(f"{run.run_id} has {status}, and was to make the pages itself")
     return dg.RunRequest(run_key=f"{run.run_id}:{status}")

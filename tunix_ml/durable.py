@@ -61,23 +61,18 @@ def is_leased(path: Path) -> bool:
 
 
 def _holds(pid: int, path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        inode = path.stat().st_ino
-        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-            fields = line.split()
-            if fields[1] == "FLOCK" and fields[4:6] and fields[5].endswith(f":{inode}"):
-                return True
-        return False
-    return _is_alive(pid)  # a system without that list
+    try:
+        inode, locks = path.stat().st_ino, Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:  # a system without that list
+        return _is_alive(pid)
+    return any(" FLOCK " in line and f":{inode} " in line for line in locks.splitlines())
 
 
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 

@@ -10,7 +10,7 @@ import pytest
 from asset_checks.catalog import blocking_checks
 from tunix_assets.automation import keep_up_to_date
 from tunix_assets.definitions import defs
-from tunix_assets.partitions import catalog_keys
+from tunix_assets.partitions import DATASET_VERSIONS, catalog_keys
 
 MINE, OTHER = "mine-v1", "golden-v1"
 RECIPE = """
@@ -45,22 +45,25 @@ class Ticks:
     def make(
         self, asset: str, partition: str | None = MINE, *, content: str = "1", passed: bool = True
     ) -> None:
-        """Report that an asset was made, and what its blocking checks said."""
-        tags = {"dagster/data_version": content}
-        self.instance.report_runless_asset_event(
-            dg.AssetMaterialization(asset, partition=partition, tags=tags)
+        """Make a stand-in for an asset, whose blocking checks all say the same."""
+        partitions_def = DATASET_VERSIONS if partition else None
+
+        @dg.asset(name=asset, partitions_def=partitions_def)
+        def stand_in() -> dg.MaterializeResult[None]:
+            return dg.MaterializeResult(data_version=dg.DataVersion(content))
+
+        def check() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=passed)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions_def of a check, as of 1.13
+            checks = [
+                dg.asset_check(asset=stand_in, name=name, blocking=True, partitions_def=partitions_def)(check)
+                for name in blocking_checks(asset)
+            ]
+        dg.materialize(
+            [stand_in, *checks], partition_key=partition, instance=self.instance, raise_on_error=False
         )
-        for check in blocking_checks(asset):
-            self.instance.report_runless_asset_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey(asset),
-                    check_name=check,
-                    passed=passed,
-                    metadata={},
-                    blocking=True,
-                    partition=partition,
-                )
-            )
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_run_without_a_failed_step_has_the_message_of_its_end(message: str | N
         failure = failure_of(instance, run, message)
 
     assert (failure.asset, failure.cause) == (None, cause)
-    assert failure.next_step == "start the run again: what is done is kept"
+    assert failure.next_step == "start the run again: finished work is kept"
     assert failure.sentence("timed_out").startswith("the run timed out: ")
 
 

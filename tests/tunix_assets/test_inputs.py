@@ -12,6 +12,7 @@ from tunix_ml.audits import record_audit
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import load_recipe
+from tunix_ml.durable import LeaseHeld
 from tunix_ml.store import Store
 
 
@@ -68,6 +69,21 @@ def test_an_error_that_a_user_can_mend_becomes_its_own_sentence() -> None:
     assert raised.value.allow_retries is False
 
 
-def test_any_other_error_keeps_its_type() -> None:
-    with pytest.raises(ZeroDivisionError), clear_failures():
-        raise ZeroDivisionError
+def test_an_error_that_nobody_foresaw_fails_at_once_and_keeps_its_trace() -> None:
+    with pytest.raises(dg.Failure, match="ZeroDivisionError: of nothing") as raised, clear_failures():
+        raise ZeroDivisionError("of nothing")
+
+    assert raised.value.allow_retries is False
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+
+def test_a_lease_that_another_holds_may_be_free_later() -> None:
+    with pytest.raises(dg.Failure) as raised, clear_failures():
+        raise LeaseHeld("held by another")
+
+    assert raised.value.allow_retries is True
+
+
+def test_a_network_that_does_not_answer_is_left_to_the_retry_policy() -> None:
+    with pytest.raises(ConnectionResetError), clear_failures():
+        raise ConnectionResetError

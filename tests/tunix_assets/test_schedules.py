@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from tunix_assets.definitions import defs
 from tunix_assets.resources import StoreResource
 from tunix_assets.schedules import every_night, every_week
 from tunix_ml.datasets.build import build_dataset
@@ -28,7 +29,11 @@ def built(home: Path) -> Path:
 
 
 def night() -> dict[str | None, dg.RunRequest]:
-    context = dg.build_schedule_context(scheduled_execution_time=SUNDAY, resources={"store": StoreResource()})
+    context = dg.build_schedule_context(
+        scheduled_execution_time=SUNDAY,
+        resources={"store": StoreResource()},
+        repository_def=defs.get_repository_def(),
+    )
     requests = every_night.evaluate_tick(context).run_requests or []
     return {request.partition_key: request for request in requests}
 

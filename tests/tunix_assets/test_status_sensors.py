@@ -110,6 +110,18 @@ def test_a_failure_is_kept_told_and_shown(
     assert "the recipe is not YAML" in messages[0]["text"]
 
 
+def test_a_success_that_makes_a_failure_good_is_shown_once(
+    home: Path, instance: dg.DagsterInstance, messages: list[Any]
+) -> None:
+    tell(instance, run(instance, broken), "failed")
+
+    first = tell(instance, run(instance, fine), "succeeded")
+    second = tell(instance, run(instance, fine), "succeeded")
+
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(second, dg.SkipReason)
+
+
 def test_a_failure_is_told_once(home: Path, instance: dg.DagsterInstance, messages: list[Any]) -> None:
     run_id = run(instance, broken)
     tell(instance, run_id, "failed")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tunix_ml import durable
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.durable import LeaseHeld, lease, make_directory, plain_files, sweep, touch, write_atomically
 
@@ -208,3 +209,28 @@ def test_touching_makes_young_and_makes_nothing_new(tmp_path: Path) -> None:
 
     assert time.time() - (tmp_path / "old").stat().st_mtime < 60
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_lease_is_seen_while_it_is_held_and_not_before_or_after(tmp_path: Path) -> None:
+    path = tmp_path / ".lease"
+    seen = [durable.is_leased(path)]
+    with durable.lease(path, timeout_s=0):
+        seen.append(durable.is_leased(path))
+    seen.append(durable.is_leased(path))
+
+    assert seen == [False, True, False]
+
+
+def test_a_lease_of_another_machine_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / ".lease"
+    path.write_text('{"pid": 1, "host": "elsewhere"}')
+
+    assert durable.is_leased(path)
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '{"pid": "x", "host": "y"}'])
+def test_a_lease_with_a_damaged_owner_is_not_held(tmp_path: Path, damaged: str) -> None:
+    path = tmp_path / ".lease"
+    path.write_text(damaged)
+
+    assert not durable.is_leased(path)

@@ -51,7 +51,7 @@ def checkpoint(
         identity = identify(tokens, _part(config, TrainConfig))
         execution = _part(config, ExecutionConfig)
         context.log.info(f"run {identity.run_id()}")
-        tell_run(context, identity.run_id())
+        tell_run(context, store.store(), identity.run_id())
         job = {
             "home": str(store.store().home),
             "identity": identity.model_dump(mode="json"),

@@ -37,7 +37,7 @@ def eval_report(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
         made = {}
         for source in audited_inputs(context, store.store(), "predictions"):
             meta = PredictionsMeta.read(source.snapshot.file("predictions_meta.json"))
-            tell_run(context, meta.run_id)
+            tell_run(context, store.store(), meta.run_id)
             made[meta.evaluation_set] = evaluate(
                 store.store(), meta.run_id, meta.evaluation_set, predictions_digest=source.snapshot.digest
             )

@@ -45,7 +45,7 @@ def predictions(
     with clear_failures():
         trained = audited_input(context, store.store(), "checkpoint").snapshot
         run = store.store().run(CheckpointRecord.read(trained.file("checkpoint.json")).run_id)
-        tell_run(context, run.run_id)
+        tell_run(context, store.store(), run.run_id)
         settings = PredictConfig.model_validate(config.model_dump())
         names = full_names(settings.evaluation_sets, context.partition_key)
         require_audited_sets(store.store(), names)

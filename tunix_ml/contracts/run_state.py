@@ -16,7 +16,8 @@ StateName = Literal[
     "cancelled",
     "timed_out",
 ]
-StatusName = Literal["queued", "started", "succeeded", "failed", "cancelled", "timed_out"]
+# `identified`: it has come to know the training run that it works on.
+StatusName = Literal["queued", "started", "identified", "succeeded", "failed", "cancelled", "timed_out"]
 ENDED: frozenset[StatusName] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 STOPPED: frozenset[StatusName] = frozenset({"failed", "cancelled", "timed_out"})
 
@@ -38,7 +39,7 @@ class StatusFact(Artifact):
     orchestration_run_id: str
     status: StatusName
     at: str = Field(description="ISO 8601 in UTC")
-    assets: tuple[str, ...] = Field(description="those it was to make, sorted")
+    assets: tuple[str, ...] = Field((), description="those it was to make, sorted, where that is known")
     dataset_version: str | None = Field(None, description="its partition")
     run_id: str | None = Field(None, description="of the training run that it works on, once that is known")
     failed_asset: str | None = Field(None, description="the asset that failed, or whose check did")

@@ -34,7 +34,7 @@ def run_states(store: Store) -> tuple[RunState, ...]:
     of_run: dict[str, list[StatusFact]] = defaultdict(list)
     for found in facts.values():
         if run_id := next((fact.run_id for fact in reversed(found) if fact.run_id), None):
-            of_run[run_id].append(found[-1])
+            of_run[run_id] = max(of_run[run_id], found, key=lambda facts: facts[-1].at if facts else "")
     states = [_of_run(store.run(run_id), of_run[run_id]) for run_id in _trained_here(store)]
     waiting = [state for found in facts.values() if (state := _without_files(found))]
     return tuple(sorted((*filter(None, states), *waiting), key=lambda state: state.run_id))
@@ -84,15 +84,15 @@ def _trained_here(store: Store) -> list[str]:
     return [run_id for run_id in store.run_ids() if (store.run(run_id).path / "config.json").exists()]
 
 
-def _of_run(run: RunDirectory, last_facts: Sequence[StatusFact]) -> RunState | None:
-    """Return the state of a run; None if its identity cannot be read."""
+def _of_run(run: RunDirectory, facts: Sequence[StatusFact]) -> RunState | None:
+    """Return the state of a run by the facts of its last Dagster run, None if it cannot be read."""
     try:
         identity = RunIdentity.read(run.path / "config.json")
         left = _left(run)
     except (ContractError, StoreError, OSError):
         return None
-    last = last_facts[-1] if last_facts else None
-    found = _stopped(left, last) or _going_on(run, left, last)
+    last = facts[-1] if facts else None
+    found = _stopped(left, last) or _going_on(run, left, facts)
     return RunState(
         run_id=run.run_id,
         dataset_version=identity.dataset_version,
@@ -116,9 +116,12 @@ def _stopped(left: _Left, last: StatusFact | None) -> _Found | None:
     return _Found("training_failed" if is_training else "evaluation_failed", last.reason, last.at)
 
 
-def _going_on(run: RunDirectory, left: _Left, last: StatusFact | None) -> _Found:
-    is_at_work = is_leased(run.path / ".lease") or (last is not None and last.status not in ENDED)
-    since = last.at if last and last.status not in ENDED else left.written_at
+def _going_on(run: RunDirectory, left: _Left, facts: Sequence[StatusFact]) -> _Found:
+    begun = next((fact for fact in facts if fact.status == "started"), None)
+    if any(fact.status in ENDED for fact in facts):
+        begun = None
+    is_at_work = begun is not None or is_leased(run.path / ".lease")
+    since = begun.at if begun else left.written_at
     if left.record is None:
         if is_at_work:
             return _Found("training", None, since)
@@ -128,7 +131,7 @@ def _going_on(run: RunDirectory, left: _Left, last: StatusFact | None) -> _Found
         return _Found("evaluating", lack, since)
     if left.num_asked:
         return _Found("completed", None, left.written_at)
-    if is_at_work and last and EVALUATES & set(last.assets):
+    if begun and EVALUATES & set(begun.assets):
         return _Found("evaluating", None, since)
     return _Found("completed", "trained, and asked nothing", left.written_at)
 

@@ -163,3 +163,9 @@ def test_a_selection_takes_versions_and_new_rows() -> None:
 )
 def test_a_selection_that_says_two_things_or_none_is_refused(changes: dict[str, Any], message: str) -> None:
     refuse(VERSIONS | changes, message)
+
+
+def test_what_is_done_with_a_dataset_is_no_part_of_its_identity() -> None:
+    assert recipe(GENERATOR).train is False
+    assert recipe(GENERATOR, train=True).digest() == recipe(GENERATOR).digest()
+    assert recipe(GENERATOR, license="MIT").digest() != recipe(GENERATOR).digest()
