@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 from asset_checks.eval_report import BLOCKING
-from asset_checks.outcome import Check, Outcome, Subject, all_hold
+from asset_checks.outcome import Check, Outcome, Severity, Subject, all_hold
 from tunix_ml.registry.leaderboard import Row, collect_leaderboard, read_leaderboard, read_pairs
 from tunix_ml.registry.validity import VALID
 
@@ -23,7 +23,14 @@ def rows_are_current(subject: Subject) -> Outcome:
     ]
     if read_pairs(subject.snapshot) != board.pairs:
         problems.append("the pairs behind the ranks are out of date")
-    return all_hold(problems, subject="rows", facts={"num_rows": len(shown)})
+    # Another run may have published its report or its verdicts since: its own leaderboard will show them, and
+    # this one need not stop anything. A row that says something else about the same report is an error.
+    severity: Severity = "ERROR" if _states(shown) == _states(now) else "WARN"
+    return all_hold(problems, subject="rows", facts={"num_rows": len(shown)}, severity=severity)
+
+
+def _states(rows: dict[str, Row]) -> dict[str, tuple[str, ...]]:
+    return {key: (row["eval_digest"], row["status"], row["reason"]) for key, row in rows.items()}
 
 
 def each_key_has_one_row(subject: Subject) -> Outcome:
