@@ -4,9 +4,12 @@ import json
 from collections import Counter
 
 from asset_checks.eval_report import BLOCKING
-from asset_checks.outcome import Check, Outcome, Subject, all_hold
+from asset_checks.outcome import Check, Outcome, Severity, Subject, all_hold
 from tunix_ml.registry.leaderboard import Row, collect_leaderboard, read_leaderboard, read_pairs
+from tunix_ml.registry.ranks import Rank
 from tunix_ml.registry.validity import VALID
+
+_RANKS = frozenset(Rank._fields)
 
 
 def rows_are_current(subject: Subject) -> Outcome:
@@ -23,7 +26,25 @@ def rows_are_current(subject: Subject) -> Outcome:
     ]
     if read_pairs(subject.snapshot) != board.pairs:
         problems.append("the pairs behind the ranks are out of date")
-    return all_hold(problems, subject="rows", facts={"num_rows": len(shown)})
+    severity: Severity = "WARN" if _is_only_late(shown, now) else "ERROR"
+    return all_hold(problems, subject="rows", facts={"num_rows": len(shown)}, severity=severity)
+
+
+def _is_only_late(shown: dict[str, Row], now: dict[str, Row]) -> bool:
+    """Say whether all that differs follows from reports or verdicts that have come since.
+
+    Another run that ends at the same time publishes them, and its own leaderboard shows them: they move the
+    ranks of others, but nothing that is shown as valid may be anything else now.
+    """
+    late = {
+        key for key in now if key not in shown or (shown[key]["status"] != VALID and _differ(key, shown, now))
+    }
+    others = shown.keys() - late
+    return bool(late) and others <= now.keys() and not any(_differ(key, shown, now) for key in others)
+
+
+def _differ(key: str, shown: dict[str, Row], now: dict[str, Row]) -> bool:
+    return any(now[key][name] != shown[key].get(name) for name in now[key] if name not in _RANKS)
 
 
 def each_key_has_one_row(subject: Subject) -> Outcome:

@@ -60,8 +60,24 @@ def test_a_run_that_is_not_shown_is_found(board: Subject, evaluated: Evaluated) 
 
     outcome = leaderboard.rows_are_current(board)
 
-    assert not outcome.passed
+    # Its report came after the board: a warning, since the run that made it will rank it.
+    assert (outcome.passed, outcome.severity) == (False, "WARN")
     assert f"{slot.key} on golden-v2.test by answers is not shown" in outcome.description
+
+
+def test_a_new_run_excuses_no_other_difference(plant: Callable[..., Subject], evaluated: Evaluated) -> None:
+    subject = plant(change_first(primary_score=0.9))
+    evaluated(recipe="late", share_right=0.25)
+
+    outcome = leaderboard.rows_are_current(subject)
+
+    assert (outcome.passed, outcome.severity) == (False, "ERROR")
+
+
+def test_a_verdict_that_came_since_is_a_warning(plant: Callable[..., Subject]) -> None:
+    outcome = leaderboard.rows_are_current(plant(change_first(status="invalid", reason="not audited")))
+
+    assert (outcome.passed, outcome.severity) == (False, "WARN")
 
 
 def test_a_run_that_is_gone_is_found(board: Subject) -> None:
@@ -70,7 +86,7 @@ def test_a_run_that_is_gone_is_found(board: Subject) -> None:
 
     outcome = leaderboard.rows_are_current(board)
 
-    assert not outcome.passed
+    assert (outcome.passed, outcome.severity) == (False, "ERROR")
     assert f"{gone} on golden-v2.test by answers is shown and gone" in outcome.description
 
 
@@ -80,7 +96,7 @@ def test_a_row_that_became_stale_is_found(board: Subject, tampered: Callable[...
 
     outcome = leaderboard.rows_are_current(board)
 
-    assert not outcome.passed
+    assert (outcome.passed, outcome.severity) == (False, "ERROR")
     changed = ["rank", "tie_group", "rank_low", "rank_high", "status", "reason"]
     assert f"is out of date in {changed}" in outcome.description
 
@@ -91,7 +107,7 @@ def test_a_row_that_became_stale_is_found(board: Subject, tampered: Callable[...
 def test_a_row_with_another_value_is_found(plant: Callable[..., Subject], changes: dict[str, Any]) -> None:
     outcome = leaderboard.rows_are_current(plant(change_first(**changes)))
 
-    assert not outcome.passed
+    assert (outcome.passed, outcome.severity) == (False, "ERROR")
     assert f"is out of date in ['{next(iter(changes))}']" in outcome.description
 
 

@@ -3,12 +3,13 @@
 import dagster as dg
 
 from asset_checks.catalog import blocking_checks
+from asset_checks.subject import resolve_subjects
 from tunix_assets.automation import FOLLOWS_ITS_INPUTS
 from tunix_assets.inputs import clear_failures
 from tunix_assets.resources import StoreResource
 from tunix_assets.retries import RETRIES
 from tunix_ml.provenance import source_digest
-from tunix_ml.registry.leaderboard import LEADERBOARD
+from tunix_ml.registry.leaderboard import KEY, LEADERBOARD
 from tunix_ml.registry.pages import links
 from tunix_ml.store import Snapshot
 
@@ -32,7 +33,10 @@ def results_site(context: dg.AssetExecutionContext, store: StoreResource) -> dg.
     from tunix_ml.registry.pages.publish import publish_site
 
     with clear_failures():
-        snapshot = publish_site(store.store(), required_checks=blocking_checks(LEADERBOARD))
+        (shown,) = resolve_subjects(context, store.store(), LEADERBOARD, KEY)
+        snapshot = publish_site(
+            store.store(), required_checks=blocking_checks(LEADERBOARD), made_from=shown.snapshot.digest
+        )
     page = snapshot.path / links.INDEX
     context.log.info(f"results: {page}")
     return dg.MaterializeResult(

@@ -64,13 +64,12 @@ def _add_compare(verbs: "Verbs[ArgumentParser]") -> None:
 
 
 def _list(options: Namespace, store: "Store") -> int:
-    from tunix_assets.cli.states import states_of
+    from tunix_ml.registry.run_states import run_states
 
-    states = states_of(store)
     found = [
-        state
-        for state in states.values()
-        if options.dataset in {None, state["dataset_version"]} and options.state in {None, state["state"]}
+        state.model_dump(mode="json")
+        for state in run_states(store)
+        if options.dataset in {None, state.dataset_version} and options.state in {None, state.state}
     ]
     columns = ("run_id", "state", "since", "reason")
     rows = [[state[name] for name in columns] for state in found]
@@ -79,11 +78,12 @@ def _list(options: Namespace, store: "Store") -> int:
 
 
 def _show(options: Namespace, store: "Store") -> int:
-    from tunix_assets.cli.states import states_of
+    from tunix_ml.registry.run_states import run_states
 
     run = _known_run(store, options.run_id)
     record: dict[str, Any] = {"run_id": run.run_id, "path": str(run.path)}
-    record["state"] = states_of(store).get(run.run_id)
+    states = {state.run_id: state.model_dump(mode="json") for state in run_states(store)}
+    record["state"] = states.get(run.run_id)
     for name in (*_IDENTITIES, *_FILES):
         if (run.path / name).is_file():
             record[name.removesuffix(".json")] = json.loads((run.path / name).read_bytes())

@@ -11,7 +11,7 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.names import parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe
 from tunix_ml.datasets.catalog import dataset_versions, load_recipe, read_recipe
-from tunix_ml.datasets.inbox import InboxRefused, SetAside, take_file
+from tunix_ml.datasets.inbox import Accepted, InboxRefused, take_file
 from tunix_ml.durable import copy_atomically, make_directory, write_atomically
 
 RECIPE_SUFFIXES = (".yaml", ".yml")
@@ -84,7 +84,7 @@ def _add_rows(path: Path, home: Path) -> Added:
         outcome = take_file(folder / path.name, home)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if isinstance(outcome, SetAside):
+    if not isinstance(outcome, Accepted):
         raise InboxRefused(outcome.reason)
     version = outcome.dataset_version
     return Added(version, home / "recipes" / f"{version}.yaml", is_new=True)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import duckdb
 
+from tunix_ml.durable import lease
 from tunix_ml.store import Slot, Store
 
+_LEASE_TIMEOUT_S = 600.0  # several runs may end at once
 # view name: (asset or group of run slots, file)
 _TABLES = {
     "traces": ("dataset", "traces.parquet"),
@@ -45,18 +47,22 @@ def create_views(
 def rebuild_catalog(store: Store) -> Path:
     """Write `catalog.duckdb` anew beside the old one and swap it in: a cache for people, never a source.
 
+    One process at a time does so: a catalog never replaces one that knew more.
+
     Raises:
         CorruptArtifact: a file is missing or differs from what was published.
+        LeaseHeld: other processes were at it for too long.
     """
     path = store.home / "catalog.duckdb"
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}.duckdb")
-    try:
-        with duckdb.connect(str(temporary)) as connection:
-            for name, select in _selects(store, _TABLES).items():
-                connection.execute(f"CREATE TABLE {name} AS {select}")
-        os.replace(temporary, path)  # noqa: PTH105
-    finally:
-        temporary.unlink(missing_ok=True)
+    with lease(path.with_name(".catalog-lease"), timeout_s=_LEASE_TIMEOUT_S):
+        try:
+            with duckdb.connect(str(temporary)) as connection:
+                for name, select in _selects(store, _TABLES).items():
+                    connection.execute(f"CREATE TABLE {name} AS {select}")
+            os.replace(temporary, path)  # noqa: PTH105
+        finally:
+            temporary.unlink(missing_ok=True)
     return path
 
 

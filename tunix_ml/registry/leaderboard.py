@@ -22,6 +22,7 @@ from tunix_ml.store import RunDirectory, Slot, Snapshot, Store, StoreError
 
 Row = dict[str, Any]
 LEADERBOARD, KEY = "leaderboard", "all"
+LEASE_TIMEOUT_S = 600.0  # several runs may end at once, and each collects everything
 
 _SHOWN = (
     "Rank",
@@ -77,13 +78,18 @@ class Leaderboard(NamedTuple):
 
 
 def publish_leaderboard(store: Store, *, required_checks: Sequence[str]) -> Snapshot:
-    """Collect all evaluated runs and publish the rows and the pairs."""
-    board = collect_leaderboard(store, required_checks=required_checks)
-    parents = {
-        f"{row['run_id']}/{row['evaluation_set']}/{row['scorer']}": row["eval_digest"] for row in board.rows
-    }
+    """Collect all evaluated runs and publish the rows and the pairs.
+
+    They are collected while no other process can publish: a board never replaces one that knew more.
+    """
     slot = store.slot(LEADERBOARD, KEY)
-    with slot.publish(parents=parents, code_version=source_digest("registry")) as draft:
+    code_version = source_digest("registry")
+    with slot.publish(code_version=code_version, lease_timeout_s=LEASE_TIMEOUT_S) as draft:
+        board = collect_leaderboard(store, required_checks=required_checks)
+        draft.parents.update(
+            (f"{row['run_id']}/{row['evaluation_set']}/{row['scorer']}", row["eval_digest"])
+            for row in board.rows
+        )
         write_table(LEADERBOARD_SCHEMA.table(board.rows), draft.path / "leaderboard.parquet")
         write_table(PAIRS_SCHEMA.table(board.pairs), draft.path / "pairs.parquet")
         document = json.dumps(board._asdict(), indent=2, sort_keys=True, allow_nan=False)

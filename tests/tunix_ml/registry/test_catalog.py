@@ -1,10 +1,13 @@
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from tunix_ml.durable import lease
 from tunix_ml.registry.catalog import create_views, rebuild_catalog
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.store import CorruptArtifact, Slot, Snapshot, Store
@@ -180,4 +183,24 @@ def test_a_failed_rebuild_leaves_the_old_catalog_and_nothing_else(store: Store, 
         rebuild_catalog(store)
 
     assert (store.home / "catalog.duckdb").read_bytes() == before
-    assert sorted(path.name for path in store.home.iterdir()) == ["catalog.duckdb", "lake"]
+    assert sorted(path.name for path in store.home.iterdir()) == [
+        ".catalog-lease",
+        "catalog.duckdb",
+        "lake",
+    ]
+
+
+def test_a_catalog_that_waited_for_another_knows_what_came_meanwhile(
+    store: Store, golden: Snapshot, evaluated: Callable[..., Slot]
+) -> None:
+    waiting = threading.Thread(target=lambda: rebuild_catalog(store))
+
+    with lease(store.home / ".catalog-lease", timeout_s=1):
+        waiting.start()
+        time.sleep(0.3)  # long enough to look at the store too early
+        evaluated()
+        publish_leaderboard(store, required_checks=())
+    waiting.join()
+
+    with duckdb.connect(str(store.home / "catalog.duckdb"), read_only=True) as catalog:
+        assert count(catalog, "SELECT count(*) FROM leaderboard") == 1

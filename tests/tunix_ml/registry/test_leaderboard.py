@@ -1,5 +1,7 @@
 import json
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -313,3 +315,21 @@ def test_a_score_of_a_model_that_was_trained_anew_since_is_stale(store: Store, e
     (row,) = collect_leaderboard(store, required_checks=()).rows
 
     assert (row["rank"], *verdict(row)) == (None, "stale", "changed since: model")
+
+
+def test_a_board_that_waited_for_another_knows_what_came_meanwhile(
+    store: Store, evaluated: Evaluated
+) -> None:
+    evaluated(recipe="early")
+    publish_leaderboard(store, required_checks=())
+    waiting = threading.Thread(target=lambda: publish_leaderboard(store, required_checks=()))
+
+    with store.slot("leaderboard", "all").publish() as draft:
+        waiting.start()
+        time.sleep(0.3)  # long enough to collect the rows too early
+        evaluated(recipe="late")
+        (draft.path / "README.md").write_text("the board of another process")
+    waiting.join()
+
+    rows = read_leaderboard(store.slot("leaderboard", "all").resolve())
+    assert {row["recipe"] for row in rows} == {"early", "late"}

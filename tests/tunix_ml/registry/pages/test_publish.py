@@ -48,6 +48,24 @@ def test_without_a_leaderboard_there_is_no_site(store: Store) -> None:
         publish_site(store, required_checks=())
 
 
+def test_a_leaderboard_that_another_process_has_only_just_published_is_not_waited_for(
+    store: Store, evaluated: Evaluated
+) -> None:
+    evaluated(recipe="ours")
+    slot, ours = store.slot("leaderboard", "all"), publish_leaderboard(store, required_checks=())
+    record_audit(slot, ours.digest, check="rows_are_current", passed=True, description="found")
+    evaluated(recipe="theirs")
+    theirs = publish_leaderboard(store, required_checks=())
+    checks = ("rows_are_current",)
+
+    early = publish_site(store, required_checks=checks, made_from=ours.digest)
+    record_audit(slot, theirs.digest, check="rows_are_current", passed=True, description="found")
+    late = publish_site(store, required_checks=checks, made_from=ours.digest)
+
+    assert early.record.parents["leaderboard"] == ours.digest
+    assert late.record.parents["leaderboard"] == theirs.digest
+
+
 def test_a_leaderboard_that_failed_a_check_is_refused(store: Store) -> None:
     snapshot = publish_leaderboard(store, required_checks=())
     slot = store.slot("leaderboard", "all")
