@@ -46,7 +46,7 @@ test-notebook: ## Execute the notebook of a single session
 	uv run pytest -q tests/notebooks
 
 sweep: ## Search for a better recipe on golden-v1
-	uv run dagster job execute -m tunix_assets.definitions -j sweep -c configs/sweep.yaml --tags '{"dagster/partition": "golden-v1"}'
+	uv run dagster job execute -m tunix_assets.definitions -j run_sweep -c configs/sweep.yaml --tags '{"dagster/partition": "golden-v1"}'
 
 validate: ## Load the definitions as Dagster does
 	uv run dagster definitions validate -m tunix_assets.definitions

@@ -1,7 +1,7 @@
 """Bind checks to Dagster: run each on the content this Dagster run means, and store its verdict."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import dagster as dg
@@ -64,11 +64,14 @@ def is_error(result: dg.AssetCheckResult) -> bool:
 
 
 def _bind_one(check: Check, partitions_def: dg.PartitionsDefinition[str] | None) -> dg.AssetChecksDefinition:
-    def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    def run(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         try:
-            return _evaluate(context, check, context.partition_key if partitions_def else UNPARTITIONED)
+            result = _evaluate(context, check, context.partition_key if partitions_def else UNPARTITIONED)
         except NotPublished as error:
-            return dg.AssetCheckResult(passed=False, description=str(error))
+            result = dg.AssetCheckResult(passed=False, description=str(error))
+        yield result
+        if check.is_gate and is_error(result):
+            raise dg.Failure(description=f"{check.name}: {result.description}", allow_retries=False)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions_def of a check, as of 1.13
@@ -79,7 +82,7 @@ def _bind_one(check: Check, partitions_def: dg.PartitionsDefinition[str] | None)
             blocking=check.blocking,
             partitions_def=partitions_def,
             required_resource_keys={"store"},
-        )(run)
+        )(run)  # type: ignore[arg-type]  # generators are taken, though the types of 1.13 do not say so
 
 
 def _evaluate(

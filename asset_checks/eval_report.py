@@ -98,8 +98,8 @@ def means_follow_from_the_items(subject: Subject) -> Outcome:
 def score_has_not_regressed(subject: Subject) -> Outcome:
     """The score is not credibly below the best valid run's of the same dataset, items and scorer.
 
-    By a paired 95 % interval. Where the items cannot tell, it says how many would. A warning, and an error in
-    Dagster runs with the tag `tunix/gate: error`.
+    By a paired 95 % interval. Where the items cannot tell, it says how many would. A warning; in Dagster runs
+    with the tag `tunix/gate: error` an error, which fails the run once everything in it is made.
     """
     report = _report(subject)
     if report.coverage < 1:
@@ -176,6 +176,6 @@ CHECKS = (
     Check("eval_report", scorer_self_test_passes),
     Check("eval_report", every_item_is_scored),
     Check("eval_report", means_follow_from_the_items),
-    Check("eval_report", score_has_not_regressed, blocking=False),
+    Check("eval_report", score_has_not_regressed, blocking=False, is_gate=True),
 )
 BLOCKING = tuple(check.name for check in CHECKS if check.blocking)

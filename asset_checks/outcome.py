@@ -43,12 +43,14 @@ class Check:
     """A fact that should hold for an asset; its function's docstring states the fact.
 
     A blocking check stops what hangs on the asset when it fails with severity ERROR, in the same run and,
-    through the stored audit, in any later one.
+    through the stored audit, in any later one. One that is a gate stops nothing, but fails the Dagster run
+    that finds an error.
     """
 
     asset: str
     function: Callable[[Subject], Outcome]
     blocking: bool = True
+    is_gate: bool = False
 
     @property
     def name(self) -> str:

@@ -134,7 +134,7 @@ def test_a_run_configuration_has_only_keys_and_values_that_are_read(path: Path) 
     run_config: dict[str, Any] = yaml.safe_load(path.read_text())
 
     ops = run_config.get("ops", {})
-    jobs = {"throughput_benchmark": "benchmark", "sweep": "sweep"}
+    jobs = {"throughput_benchmark": "benchmark", "sweep": "run_sweep"}
     job = next((job for op, job in jobs.items() if op in ops), "pipeline")
     dg.validate_run_config(defs.resolve_job_def(job), run_config)
     for op, entry in ops.items():

@@ -171,6 +171,34 @@ def test_an_unpartitioned_asset_is_looked_up_under_all(store: Store) -> None:
     assert audits(slot, slot.resolve().digest)["text_is_sound"].passed
 
 
+@pytest.mark.parametrize(
+    ("is_gate", "text", "success"),
+    [(True, "a bad text", False), (True, "fine", True), (False, "a bad text", True)],
+)
+def test_a_gate_fails_the_run_and_stops_nothing_in_it(
+    store: Store, is_gate: bool, text: str, success: bool
+) -> None:
+    @dg.asset
+    def leaderboard() -> dg.MaterializeResult[None]:
+        with store.slot("leaderboard", "all").publish() as draft:
+            (draft.path / "file.txt").write_text(text)
+        return dg.MaterializeResult(metadata={"content_digest": draft.snapshot.digest})
+
+    @dg.asset(deps=[leaderboard])
+    def results_site() -> None: ...
+
+    checks = bind([Check("leaderboard", text_is_sound, False, is_gate)], partitions_def=None)
+    result = dg.materialize(
+        [leaderboard, results_site, *checks],
+        resources={"store": Home(path=str(store.home))},
+        raise_on_error=False,
+    )
+
+    assert result.success == success
+    assert materialized(result) == {"leaderboard", "results_site"}
+    assert evaluations(result)["text_is_sound"].passed == (text == "fine")
+
+
 # Several contents
 
 SETS = {"eval-v1": "fine", "eval-v2": "a bad text"}

@@ -30,6 +30,8 @@ SIDE_ASSETS = (
     "registered_model",
     "results_site",
     "run_comparison",
+    "submission_bundle",
+    "sweep",
     "throughput_benchmark",
 )
 

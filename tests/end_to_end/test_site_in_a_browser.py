@@ -47,7 +47,14 @@ def write_texts(folder: Path, start: str) -> None:
 
 def every_page(site: Path) -> list[str]:
     pages = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
-    assert {page.split("/")[0] for page in pages} == {"index.html", "runs", "compare", "datasets", "sweeps"}
+    assert {page.split("/")[0] for page in pages} == {
+        "index.html",
+        "runs",
+        "compare",
+        "datasets",
+        "rows",
+        "sweeps",
+    }
     return pages
 
 

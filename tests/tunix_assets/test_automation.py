@@ -18,7 +18,15 @@ description: mine
 license: MIT
 source: {kind: generator, generator: golden, seed: 1, num_traces: 60}
 """
-BY_HAND = {"registered_model", "run_comparison", "judge_calibration", "judged_eval", "judged_report"}
+BY_HAND = {
+    "registered_model",
+    "run_comparison",
+    "judge_calibration",
+    "judged_eval",
+    "judged_report",
+    "submission_bundle",
+    "sweep",
+}
 
 
 class Ticks:

@@ -43,6 +43,7 @@ def test_only_the_accelerator_work_waits_in_the_accelerator_pool() -> None:
         "checkpoint",
         "judge_calibration",
         "judged_eval",
+        "sweep",
         "predictions",
         "registered_model",
         "throughput_benchmark",

@@ -7,6 +7,7 @@ from tunix_assets.inputs import audited_input, audited_inputs, clear_failures
 from tunix_assets.metadata import inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.bundle import EvaluationSummary
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.provenance import source_digest
@@ -19,6 +20,7 @@ from tunix_ml.store import Snapshot
     partitions_def=DATASET_VERSIONS,
     code_version=source_digest("registry"),
     kinds={"file"},
+    retry_policy=RETRIES,
 )
 def submission_bundle(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult[None]:
     """The trained model with its answers, its scores and the evidence for both, in one archive to hand in.

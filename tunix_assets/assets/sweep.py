@@ -9,6 +9,7 @@ from tunix_assets.inputs import audited_input, clear_failures, require_audited_s
 from tunix_assets.metadata import column_schema, curve, inline_table
 from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource, WorkerResource
+from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.sweep import TRIALS_SCHEMA, SweepIdentity, SweepReport, SweepSpec
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
 from tunix_ml.provenance import source_digest
@@ -30,6 +31,7 @@ class SweepConfig(SweepSpec, TrainConfig, ExecutionConfig, dg.Config):
     code_version=source_digest("contracts", "exports", "modeling", "training", "tuning"),
     kinds={"jax"},
     pool="accelerator",
+    retry_policy=RETRIES,
     metadata=column_schema(TRIALS_SCHEMA),
 )
 def sweep(
@@ -42,7 +44,7 @@ def sweep(
 
     Each trial is an ordinary run. The best one is published as a run configuration that `checkpoint` takes,
     trained again with other seeds to show how far its metric can be believed. The same sweep again goes on
-    from where it was interrupted. It is made by hand, by the job `sweep`.
+    from where it was interrupted. It is made by hand, by the job `run_sweep`.
     """
     with clear_failures():
         tokens = audited_input(context, store.store(), "tokenized_examples").snapshot

@@ -54,7 +54,7 @@ def swept_once(pipeline: Any, place: Place) -> dg.ExecuteInProcessResult:
     train = pipeline.run_config["ops"]["checkpoint"]["config"]
     rungs = {"first_rung_steps": 3, "reduction_factor": 2}
     config = {**train, "recipe": "swept", "space": SPACE, "num_trials": 3, "seeds": [0], **rungs}
-    return place.execute("sweep", "sweep", config)
+    return place.execute("run_sweep", "sweep", config)
 
 
 @pytest.mark.slow
