@@ -32,7 +32,7 @@ BESIDE = ["evaluation_sets", "external_systems"]
         ("calibrate_judge", {"judge_calibration"}),
         ("judge", {"judged_eval", "judged_report"}),
         ("benchmark", {"throughput_benchmark"}),
-        ("sweep", {"dataset", "sft_export", "tokenized_examples", "sweep"}),
+        ("run_sweep", {"dataset", "sft_export", "tokenized_examples", "sweep"}),
         ("validate_only", set()),
         ("nightly", {*CHAIN, *BESIDE, "dataset_quality", "leaderboard", "results_site"}),
         ("verify", set()),

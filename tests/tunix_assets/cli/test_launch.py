@@ -14,7 +14,9 @@ def no_instance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_instance(home: Path) -> Path:
     (home / "dagster").mkdir(parents=True)
-    (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    # Dagster's own keeper of what a step prints takes the very streams that pytest takes.
+    keeper = "{module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}"
+    (home / "dagster" / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\ncompute_logs: {keeper}\n")
     return home / "dagster"
 
 

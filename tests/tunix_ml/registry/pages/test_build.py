@@ -41,7 +41,7 @@ def files(store: Store, evaluated: Evaluated) -> dict[str, bytes]:
 def test_there_is_a_page_for_everything(files: dict[str, bytes]) -> None:
     folders = [path.split("/")[0] for path in files if path.endswith(".html")]
 
-    assert folders.count("runs") == 3
+    assert folders.count("runs") == 3 + 1
     assert folders.count("compare") == 1 + 1
     assert sorted(path for path in files if path.startswith("datasets/")) == [
         "datasets/golden-v2.html",
@@ -53,8 +53,8 @@ def test_there_is_a_page_for_everything(files: dict[str, bytes]) -> None:
 def test_there_is_a_document_for_everything(files: dict[str, bytes]) -> None:
     documents = {path for path in files if path.startswith("api/")}
 
-    assert len(documents) == 3 + 3 * 3 + 1
-    assert {"api/index.json", "api/leaderboard.json", "api/pairs.json"} <= documents
+    assert len(documents) == 4 + 3 * 3 + 1
+    assert {"api/index.json", "api/leaderboard.json", "api/pairs.json", "api/runs.json"} <= documents
     assert "api/datasets/golden-v2.json" in documents
 
 
@@ -81,7 +81,7 @@ def test_a_store_without_anything_still_has_a_site(store: Store) -> None:
     assert b"No run has been evaluated yet." in files[links.INDEX]
     assert b"No dataset version is published yet." in files[links.DATASETS]
     assert b"No sweep has ended yet." in files[links.SWEEPS]
-    assert not any(path.startswith("runs/") for path in files)
+    assert [path for path in files if path.startswith("runs/")] == [links.RUNS]
 
 
 def test_an_evaluation_set_of_the_catalog_has_a_card(store: Store, tmp_path: Path) -> None:
