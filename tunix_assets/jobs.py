@@ -60,6 +60,7 @@ smoke = dg.define_asset_job(
 )
 single_session = dg.define_asset_job(
     "single_session",
+    tags=_HOURS,
     selection=dg.AssetSelection.assets("submission_bundle").upstream(),
     description="From a recipe to a scored model in one archive, within a time: configs/single_session.yaml.",
 )
@@ -105,8 +106,9 @@ benchmark = dg.define_asset_job(
     selection=dg.AssetSelection.assets("throughput_benchmark"),
     description="Time training and decoding on this machine.",
 )
-sweep = dg.define_asset_job(
-    "sweep",
+run_sweep = dg.define_asset_job(
+    "run_sweep",
+    tags=_HOURS,
     selection=dg.AssetSelection.assets("sweep").upstream(),
     description="Search for a better training recipe on one dataset version.",
 )
@@ -163,7 +165,7 @@ JOBS = (
     calibrate_judge,
     judge,
     benchmark,
-    sweep,
+    run_sweep,
     validate_only,
     nightly,
     verify,
