@@ -128,10 +128,12 @@ def _going_on(run: RunDirectory, left: _Left, facts: Sequence[StatusFact]) -> _F
         if is_at_work:
             return _Found("training", None, since)
         return _Found("training_failed", "its process is gone: the same settings resume it", since)
+    early = _early(left.record)
+    if early and is_leased(run.path / ".lease"):
+        return _Found("training", f"it was {early}, and goes on", since)
     if left.unscored:
         lack = f"no score yet of {', '.join(left.unscored)}"
         return _Found("evaluating", lack, since)
-    early = _early(left.record)
     if left.num_asked:
         return _Found("completed", early, left.written_at)
     if begun and EVALUATES & set(begun.assets):

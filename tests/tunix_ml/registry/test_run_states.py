@@ -134,6 +134,9 @@ def test_a_run_that_ended_before_its_last_step_says_so(
     (run.path / "checkpoint.json").write_bytes(early.to_json())
     assert (state(store).state, state(store).reason) == ("completed", told)
 
+    with run.lease():
+        assert (state(store).state, state(store).reason) == ("training", f"it was {told}, and goes on")
+
     unscore(run)
     shutil.rmtree(run.path / "predictions")
 
