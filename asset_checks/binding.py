@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (  # not public, as of 1.13
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from asset_checks.outcome import Check, merged
 from asset_checks.subject import UNPARTITIONED, combined_digest, resolve_subjects
@@ -30,10 +33,10 @@ def bind(
     return [_bind_one(check, partitions_def) for check in checks]
 
 
-def run_checks(context: dg.OpExecutionContext, checks: Iterable[Check]) -> None:
+def run_checks(context: dg.OpExecutionContext, checks: Iterable[Check]) -> Iterator[dg.AssetCheckEvaluation]:
     """Run checks outside a materialization, on the current content of the run's partition.
 
-    Dagster 1.13 has no job of partitioned checks alone, so this reports their evaluations itself. What is not
+    Dagster 1.13 has no job of partitioned checks alone, so an op yields their evaluations itself. What is not
     published is passed over, and said.
 
     Raises:
@@ -50,7 +53,7 @@ def run_checks(context: dg.OpExecutionContext, checks: Iterable[Check]) -> None:
             result = dg.AssetCheckResult(passed=False, description=str(error))
         verdict = "passed" if result.passed else "FAILED"
         context.log.info(f"{check.asset}: {check.name}: {verdict}: {result.description}")
-        context.instance.report_runless_asset_event(_event(check, result, context.partition_key))
+        yield _evaluation(context, check, result)
         results[check] = result
     failed = [check.name for check, result in results.items() if is_error(result)]
     if failed or not results:
@@ -101,7 +104,9 @@ def _evaluate(
     )
 
 
-def _event(check: Check, result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckEvaluation:
+def _evaluation(
+    context: dg.OpExecutionContext, check: Check, result: dg.AssetCheckResult
+) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(check.asset),
         check_name=check.name,
@@ -110,5 +115,20 @@ def _event(check: Check, result: dg.AssetCheckResult, partition: str) -> dg.Asse
         description=result.description,
         metadata=result.metadata,
         blocking=check.blocking,
-        partition=partition,
+        partition=context.partition_key,
+        target_materialization_data=_latest_materialization(context, check),
     )
+
+
+def _latest_materialization(
+    context: dg.OpExecutionContext, check: Check
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """Return what is evaluated; without it, automation would take the check for one that has not run."""
+    found = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey(check.asset), asset_partitions=[context.partition_key]), limit=1
+    )
+    for record in found.records:
+        return AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+    return None

@@ -1,5 +1,7 @@
 """The named jobs; runs started by them stand on the timeline under these names."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from asset_checks.binding import run_checks
@@ -112,10 +114,10 @@ run_sweep = dg.define_asset_job(
 )
 
 
-@dg.op(required_resource_keys={"store"})
-def run_all_checks(context: dg.OpExecutionContext) -> None:
+@dg.op(out={}, required_resource_keys={"store"})
+def run_all_checks(context: dg.OpExecutionContext) -> Iterator[dg.AssetCheckEvaluation]:
     """Run every check on what is there for the partition; fail if one that blocks does not hold."""
-    run_checks(context, PARTITIONED_CHECKS)
+    yield from run_checks(context, PARTITIONED_CHECKS)
 
 
 @dg.job(partitions_def=DATASET_VERSIONS, tags=_MINUTES)

@@ -1,6 +1,7 @@
 """The one partition dimension: dataset versions, as the catalog has them."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import dagster as dg
@@ -27,6 +28,10 @@ class DatasetVersions(dg.DynamicPartitionsDefinition):
         if not is_dataset_version(partition_key):
             return False
         return partition_key in catalog_keys() or super().has_partition_key(partition_key, *args, **kwargs)
+
+    def filter_valid_partition_keys(self, partition_keys: set[str]) -> AbstractSet[str]:
+        """Return those of some keys that are known; automation asks so for what has been materialized."""
+        return super().filter_valid_partition_keys(partition_keys) | (partition_keys & set(catalog_keys()))
 
 
 def catalog_keys() -> list[str]:

@@ -1,8 +1,10 @@
 """A message to a webhook: the address is read from the environment and told to nobody."""
 
+import contextlib
+import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tunix_ml.contracts.base import TunixError
@@ -47,10 +49,26 @@ def _post(address: str, message: Mapping[str, str | None]) -> tuple[str | None, 
     import httpx  # noqa: PLC0415 - not at the load of the definitions
 
     try:
-        response = httpx.post(address, json=dict(message), timeout=_TIMEOUT_S, follow_redirects=False)
+        # Streamed, as a body is of no interest and may never end.
+        with (
+            _unlogged("httpx"),
+            httpx.stream("POST", address, json=dict(message), timeout=_TIMEOUT_S) as response,
+        ):
+            return _problem_of(response)
     except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects) as error:
         return type(error).__name__, isinstance(error, httpx.TransportError)
-    return _problem_of(response)
+
+
+@contextlib.contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Keep a logger from telling what it is about to do: it would write the address."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _problem_of(response: "httpx.Response") -> tuple[str | None, bool]:

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -50,7 +50,9 @@ def slot(store: Store) -> Slot:
 def run(store: Store, slot: Slot) -> Callable[..., dg.ExecuteInProcessResult]:
     """A function that publishes a text as the dataset, checks it, and goes on to what is made from it."""
 
-    def materialize(text: str, *, digest: str = "") -> dg.ExecuteInProcessResult:
+    def materialize(
+        text: str, *, digest: str = "", instance: dg.DagsterInstance | None = None
+    ) -> dg.ExecuteInProcessResult:
         @dg.asset(partitions_def=PARTITIONS)
         def dataset() -> dg.MaterializeResult[None]:
             with slot.publish() as draft:
@@ -64,6 +66,7 @@ def run(store: Store, slot: Slot) -> Callable[..., dg.ExecuteInProcessResult]:
         return dg.materialize(
             [dataset, consumer, *bind(CHECKS, partitions_def=PARTITIONS)],
             partition_key=KEY,
+            instance=instance,
             resources={"store": Home(path=str(store.home))},
             raise_on_error=False,
         )
@@ -268,18 +271,20 @@ def test_where_no_content_was_published_every_check_passes(
 
 
 @pytest.fixture
-def check_again(store: Store) -> Callable[[], dg.ExecuteInProcessResult]:
+def check_again(store: Store) -> Callable[..., dg.ExecuteInProcessResult]:
     """A function that runs the checks on what is published now."""
 
-    @dg.op(required_resource_keys={"store"})
-    def run_all(context: dg.OpExecutionContext) -> None:
-        run_checks(context, CHECKS)
+    @dg.op(out={}, required_resource_keys={"store"})
+    def run_all(context: dg.OpExecutionContext) -> Iterator[dg.AssetCheckEvaluation]:
+        yield from run_checks(context, CHECKS)
 
     @dg.job(partitions_def=PARTITIONS, resource_defs={"store": Home(path=str(store.home))})
     def validate() -> None:
         run_all()
 
-    return lambda: validate.execute_in_process(partition_key=KEY, raise_on_error=False)
+    return lambda instance=None: validate.execute_in_process(
+        partition_key=KEY, raise_on_error=False, instance=instance
+    )
 
 
 def description(result: dg.ExecuteInProcessResult) -> str | None:
@@ -293,7 +298,7 @@ def publish(slot: Slot, text: str) -> None:
 
 
 def test_sound_content_passes_again_with_warnings_and_its_verdicts_are_stored(
-    slot: Slot, check_again: Callable[[], dg.ExecuteInProcessResult]
+    slot: Slot, check_again: Callable[..., dg.ExecuteInProcessResult]
 ) -> None:
     publish(slot, "a longer text")
 
@@ -303,7 +308,7 @@ def test_sound_content_passes_again_with_warnings_and_its_verdicts_are_stored(
 
 @pytest.mark.parametrize("text", ["bad", "unreadable"])
 def test_content_that_does_not_hold_fails_by_name(
-    slot: Slot, check_again: Callable[[], dg.ExecuteInProcessResult], text: str
+    slot: Slot, check_again: Callable[..., dg.ExecuteInProcessResult], text: str
 ) -> None:
     publish(slot, text)
 
@@ -316,7 +321,7 @@ def test_content_that_does_not_hold_fails_by_name(
 def test_content_that_was_damaged_after_its_pass_is_refused_from_then_on(
     slot: Slot,
     run: Callable[..., dg.ExecuteInProcessResult],
-    check_again: Callable[[], dg.ExecuteInProcessResult],
+    check_again: Callable[..., dg.ExecuteInProcessResult],
 ) -> None:
     run("fine")
     (slot.resolve().path / "file.txt").write_text("tampered")
@@ -327,6 +332,46 @@ def test_content_that_was_damaged_after_its_pass_is_refused_from_then_on(
 
 
 def test_where_nothing_is_published_there_is_nothing_to_pass(
-    check_again: Callable[[], dg.ExecuteInProcessResult],
+    check_again: Callable[..., dg.ExecuteInProcessResult],
 ) -> None:
     assert description(check_again()) == "golden-v2: nothing of it is published"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance that keeps its events in files, as a real one does."""
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def status(instance: dg.DagsterInstance) -> tuple[str, bool]:
+    """Return how the last check ended, and whether it is known to be of the last materialization."""
+    key = dg.AssetCheckKey(dg.AssetKey("dataset"), "text_is_sound")
+    (found,) = instance.event_log_storage.get_asset_check_partition_info([key])
+    return found.latest_execution_status.value, found.is_current
+
+
+def test_what_was_checked_can_be_checked_again_and_again(
+    slot: Slot,
+    run: Callable[..., dg.ExecuteInProcessResult],
+    check_again: Callable[..., dg.ExecuteInProcessResult],
+    instance: dg.DagsterInstance,
+) -> None:
+    run("fine", instance=instance)
+
+    assert [check_again(instance).success for _ in range(2)] == [True, True]
+    assert status(instance) == ("SUCCEEDED", True)
+
+    (slot.resolve().path / "file.txt").write_text("bad")
+
+    assert not check_again(instance).success
+    assert status(instance) == ("FAILED", True)
+
+
+def test_what_was_made_elsewhere_can_be_checked_here(
+    slot: Slot, check_again: Callable[..., dg.ExecuteInProcessResult], instance: dg.DagsterInstance
+) -> None:
+    publish(slot, "fine")
+
+    assert [check_again(instance).success for _ in range(2)] == [True, True]
+    assert status(instance)[0] == "SUCCEEDED"

@@ -238,3 +238,52 @@ def test_the_sensor_runs_by_default_and_says_what_it_does() -> None:
     assert keep_up_to_date.default_status == dg.DefaultSensorStatus.RUNNING
     assert "`train: true`" in str(keep_up_to_date.description)
     assert keep_up_to_date.run_tags["tunix/started_by"] == keep_up_to_date.name
+
+
+# Versions that the catalog has, and the instance does not know yet
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None) -> tuple[set[tuple[str, str | None]], str | None]:
+    """Evaluate the sensor as the daemon does; return what it asks for, by asset and partition."""
+    context = dg.build_sensor_context(instance, cursor, repository_def=defs.get_repository_def())
+    result = keep_up_to_date.evaluate_tick(context)
+    asked = {
+        (key.to_user_string(), request.partition_key)
+        for request in result.run_requests or []
+        for key in request.asset_selection or []
+    }
+    return asked, result.cursor
+
+
+def test_what_was_made_before_its_version_was_registered_is_followed(home: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        ticks = Ticks(instance)
+        ticks.make("evaluation_sets", None)
+        ticks.make("external_systems", None)
+        _, cursor = tick(instance, None)
+        ticks.make("dataset", OTHER)
+
+        first, cursor = tick(instance, cursor)
+        instance.add_dynamic_partitions("dataset_version", catalog_keys())
+        ticks.make("sft_export", OTHER)
+        second, cursor = tick(instance, cursor)
+
+    assert first == {("dataset_quality", OTHER), ("sft_export", OTHER)}
+    assert second == {("tokenized_examples", OTHER)}
+
+
+def test_a_version_that_leaves_the_catalog_before_it_is_registered_stops_nothing(home: Path) -> None:
+    recipe(home, train=False)
+    with dg.DagsterInstance.ephemeral() as instance:
+        ticks = Ticks(instance)
+        ticks.make("evaluation_sets", None)
+        ticks.make("external_systems", None)
+        ticks.make("dataset", MINE)
+        ticks.make("dataset", OTHER)
+        _, cursor = tick(instance, None)
+
+        (home / "recipes" / f"{MINE}.yaml").unlink()
+        ticks.make("sft_export", OTHER)
+        asked, cursor = tick(instance, cursor)
+
+    assert asked == {("tokenized_examples", OTHER)}

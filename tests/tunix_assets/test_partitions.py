@@ -38,3 +38,12 @@ def test_a_recipe_in_the_home_is_a_partition_at_once(home: Path) -> None:
 
     with dg.DagsterInstance.ephemeral() as instance:
         assert DATASET_VERSIONS.has_partition_key("mine-v1", dynamic_partitions_store=instance)
+
+
+def test_the_catalog_and_what_is_registered_are_valid_and_nothing_else(home: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, dg.partition_loading_context(None, instance):
+        instance.add_dynamic_partitions("dataset_version", ["mine-v1"])
+
+        valid = DATASET_VERSIONS.filter_valid_partition_keys({"golden-v1", "mine-v1", "other-v1"})
+
+    assert valid == {"golden-v1", "mine-v1"}

@@ -1,8 +1,11 @@
 """The sensors that keep what happens to runs, and tell of failures."""
 
+import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
@@ -12,7 +15,7 @@ from tunix_assets.status_sensors import STATUS_SENSORS, keep_status
 from tunix_ml.contracts.run_state import StatusFact, StatusName
 from tunix_ml.status_facts import status_facts
 from tunix_ml.store import Store
-from tunix_ml.webhook import WebhookFailed
+from tunix_ml.webhook import WEBHOOK_VARIABLE, WebhookFailed
 
 SENSORS: dict[str, Any] = {sensor.name: sensor for sensor in STATUS_SENSORS}
 
@@ -167,3 +170,46 @@ def test_a_run_that_was_ended_says_by_whom(
 
     assert only_fact(home).status == expected
     assert len(messages) == told
+
+
+class Webhook(BaseHTTPRequestHandler):
+    """Takes every message."""
+
+    received: ClassVar[list[Any]] = []
+
+    def do_POST(self) -> None:
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def test_the_sensor_itself_posts_a_failure_to_the_webhook(
+    home: Path,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def tick(cursor: str | None) -> Any:
+        resources = {"store": StoreResource()}
+        return SENSORS["run_failed"].evaluate_tick(
+            dg.build_sensor_context(instance, cursor, resources=resources)
+        )
+
+    with HTTPServer(("127.0.0.1", 0), Webhook) as server, caplog.at_level("DEBUG"):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv(WEBHOOK_VARIABLE, f"http://127.0.0.1:{server.server_port}/secret-token")
+        cursor = tick(None).cursor
+        run(instance, broken)
+
+        result = tick(cursor)
+        server.shutdown()
+
+    (message,) = Webhook.received
+    assert (message["asset"], message["partition"]) == ("dataset", "mine-v1")
+    assert message["cause"] == "the recipe is not YAML"
+    assert message["next_step"]
+    assert len(result.run_requests) == 1
+    assert "secret-token" not in caplog.text + only_fact(home).to_json().decode()

@@ -1,7 +1,9 @@
 """The webhook, against a server on this machine."""
 
 import json
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -17,6 +19,7 @@ class Server(HTTPServer):
 
     statuses: list[int]
     received: list[Any]
+    is_endless = False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -26,6 +29,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(self.server.statuses.pop(0))
         self.end_headers()
+        while self.server.is_endless:
+            try:
+                self.wfile.write(b" " * 1_000_000)
+            except OSError:
+                return
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -55,6 +63,25 @@ def test_a_message_arrives_as_json(server: Server) -> None:
 
     assert send_message({"text": "it failed", "asset": None}) is True
     assert server.received == [{"text": "it failed", "asset": None}]
+
+
+def test_the_address_stands_in_no_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    server.statuses = [500, 204]
+
+    with caplog.at_level(logging.DEBUG):
+        send_message({"text": "it failed"})
+
+    assert caplog.records
+    assert "secret" not in caplog.text
+
+
+def test_an_answer_without_an_end_holds_nobody_up(server: Server) -> None:
+    server.statuses, server.is_endless = [200], True
+
+    begun = time.monotonic()
+    send_message({"text": "it failed"})
+
+    assert time.monotonic() - begun < 3.0
 
 
 def test_a_server_in_trouble_is_asked_again(server: Server) -> None:

@@ -8,7 +8,8 @@
     any                            failed               training_failed or evaluation_failed
     any                            cancelled, timed out the same
 
-A checkpoint of which nothing was asked is completed, and says so.
+A checkpoint of which nothing was asked is completed, and so is one that was to end before its last step: by its time
+budget, or by a sweep that gave the trial up. Both say so.
 """
 
 from collections import defaultdict
@@ -26,6 +27,7 @@ from tunix_ml.status_facts import status_facts
 from tunix_ml.store import RunDirectory, Store, StoreError
 
 TRAINS, EVALUATES = frozenset({"checkpoint"}), frozenset({"predictions", "eval_report"})
+_EARLY = {"time_budget": "at the end of its time", "pause": "where it was to pause"}
 
 
 def run_states(store: Store) -> tuple[RunState, ...]:
@@ -126,14 +128,24 @@ def _going_on(run: RunDirectory, left: _Left, facts: Sequence[StatusFact]) -> _F
         if is_at_work:
             return _Found("training", None, since)
         return _Found("training_failed", "its process is gone: the same settings resume it", since)
+    early = _early(left.record)
+    if early and is_leased(run.path / ".lease"):
+        return _Found("training", f"it was {early}, and goes on", since)
     if left.unscored:
         lack = f"no score yet of {', '.join(left.unscored)}"
         return _Found("evaluating", lack, since)
     if left.num_asked:
-        return _Found("completed", None, left.written_at)
+        return _Found("completed", early, left.written_at)
     if begun and EVALUATES & set(begun.assets):
         return _Found("evaluating", None, since)
-    return _Found("completed", "trained, and asked nothing", left.written_at)
+    return _Found("completed", f"{early or 'trained'}, and asked nothing", left.written_at)
+
+
+def _early(record: CheckpointRecord) -> str | None:
+    """Return where and why the training ended before its last step; None if it did not."""
+    if record.stopped_by == "steps":
+        return None
+    return f"stopped after step {record.step:,} of {record.num_train_steps:,}, {_EARLY[record.stopped_by]}"
 
 
 def _without_files(facts: Sequence[StatusFact]) -> RunState | None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tunix_ml.contracts.run_state import RunState, StatusFact
+from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.registry.run_states import open_failures, run_states
 from tunix_ml.status_facts import record_status
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
 
 VERSION = "golden-v2"
 
@@ -116,6 +117,37 @@ def test_a_run_that_is_to_be_asked_next_is_evaluating(
     happens("started")
 
     assert state(store).state == "evaluating"
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "told"),
+    [
+        ("time_budget", "stopped after step 20 of 60, at the end of its time"),
+        ("pause", "stopped after step 20 of 60, where it was to pause"),
+    ],
+)
+def test_a_run_that_ended_before_its_last_step_says_so(
+    store: Store, run: RunDirectory, stopped_by: Any, told: str
+) -> None:
+    record = CheckpointRecord.read(run.path / "checkpoint.json")
+    early = record.model_copy(update={"num_train_steps": 60, "stopped_by": stopped_by})
+    (run.path / "checkpoint.json").write_bytes(early.to_json())
+    assert (state(store).state, state(store).reason) == ("completed", told)
+
+    with run.lease():
+        assert (state(store).state, state(store).reason) == ("training", f"it was {told}, and goes on")
+
+    unscore(run)
+    shutil.rmtree(run.path / "predictions")
+
+    assert (state(store).state, state(store).reason) == ("completed", f"{told}, and asked nothing")
+
+
+def test_the_trials_that_a_sweep_ended_early_say_so(store: Store, swept: Snapshot) -> None:
+    reasons = sorted(str(found.reason) for found in run_states(store))
+
+    paused = "stopped after step 10 of 20, where it was to pause, and asked nothing"
+    assert reasons == [paused] * 2 + ["trained, and asked nothing"] * 3
 
 
 @pytest.mark.parametrize(
