@@ -25,7 +25,7 @@ from tunix_ml.datasets.quality.statistics import bars
 from tunix_ml.datasets.row_files import RowFile
 from tunix_ml.exports.packing import Placement, one_per_row, pack_full_rows
 from tunix_ml.exports.render import code_version, export_lines
-from tunix_ml.exports.shards import Shard, ShardCache
+from tunix_ml.exports.shards import Shard, ShardCache, made_ahead
 from tunix_ml.exports.tokenizer import Tokenizer, fetch_tokenizer, tokenizer_digest, train_bpe
 from tunix_ml.store import Snapshot, Store
 
@@ -121,12 +121,15 @@ def tokenize_split(
     A shard is packed by itself and depends on nothing but its own lines, the tokenizer and the configuration;
     in the cache it is found again.
     """
-    for lines in _groups(export_lines(export, "training_example", split), config):
+
+    def shard(lines: list[bytes]) -> Shard:
         make = functools.partial(_make_shard, split, lines, tokenizer, config)
-        if cache is None:
-            yield make()
-        else:
-            yield cache.get(_shard_key(split, lines, tokenizer_digest, config), make)
+        return (
+            make() if cache is None else cache.get(_shard_key(split, lines, tokenizer_digest, config), make)
+        )
+
+    groups = _groups(export_lines(export, "training_example", split), config)
+    yield from made_ahead(functools.partial(shard, lines) for lines in groups)
 
 
 def tokenize_examples(
@@ -217,7 +220,8 @@ def fill_rows(split: TokenizedSplit, *, seq_len: int, pad_token_id: int) -> dict
     starts = rows * seq_len + np.array([placement.start for placement, _ in in_row_order], np.int64)
     lengths = np.array([example.num_tokens for example in examples], np.int64)
     prompts = np.repeat([len(example.prompt_ids) for example in examples], lengths)
-    ids = itertools.chain.from_iterable(example.prompt_ids + example.completion_ids for example in examples)
+    parts = (ids for example in examples for ids in (example.prompt_ids, example.completion_ids))
+    ids = itertools.chain.from_iterable(parts)
     positions = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     cells = np.repeat(starts, lengths) + positions
     segments = np.arange(len(rows)) - np.searchsorted(rows, rows) + 1
