@@ -153,8 +153,9 @@ def export_stage(folder: Path, num_traces: int) -> Stage:
 def tokens_stage(folder: Path, num_traces: int) -> Stage:
     """Tokenize and pack, the training of the tokenizer left out: it is there already.
 
-    The library that reads it loads before the clock starts, as everything else does.
+    Libraries load before the clock starts, also those that load with the first tokenizer and array.
     """
+    import pandas  # noqa: F401 - pyarrow imports it with its first array
     from transformers import AutoTokenizer
 
     from tunix_ml.contracts.tokens import TokenizeConfig

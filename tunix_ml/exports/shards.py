@@ -2,9 +2,7 @@
 
 import hashlib
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +11,7 @@ import pyarrow as pa
 
 from tunix_ml.durable import TEMPORARY_PREFIX
 
-# Encoding lets other threads run: meanwhile the shard before is packed.
-_NUM_THREADS = 2
+_ROWS, _INDEX = "rows.parquet", "index.parquet"
 
 
 class Shard(NamedTuple):
@@ -26,18 +23,6 @@ class Shard(NamedTuple):
     rows: pa.Table
     index: pa.Table
     num_examples: int
-
-
-def made_ahead(makes: Iterable[Callable[[], Shard]]) -> Iterator[Shard]:
-    """Yield the shards that calls make, in their order; the next one is being made meanwhile."""
-    with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        waiting: deque[Future[Shard]] = deque()
-        for make in makes:
-            waiting.append(pool.submit(make))
-            if len(waiting) == _NUM_THREADS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 @dataclass

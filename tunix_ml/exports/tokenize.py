@@ -25,7 +25,7 @@ from tunix_ml.datasets.quality.statistics import bars
 from tunix_ml.datasets.row_files import RowFile
 from tunix_ml.exports.packing import Placement, one_per_row, pack_full_rows
 from tunix_ml.exports.render import code_version, export_lines
-from tunix_ml.exports.shards import Shard, ShardCache, made_ahead
+from tunix_ml.exports.shards import Shard, ShardCache
 from tunix_ml.exports.tokenizer import Tokenizer, fetch_tokenizer, tokenizer_digest, train_bpe
 from tunix_ml.store import Snapshot, Store
 
@@ -121,15 +121,12 @@ def tokenize_split(
     A shard is packed by itself and depends on nothing but its own lines, the tokenizer and the configuration;
     in the cache it is found again.
     """
-
-    def shard(lines: list[bytes]) -> Shard:
+    for lines in _groups(export_lines(export, "training_example", split), config):
         make = functools.partial(_make_shard, split, lines, tokenizer, config)
-        return (
-            make() if cache is None else cache.get(_shard_key(split, lines, tokenizer_digest, config), make)
-        )
-
-    groups = _groups(export_lines(export, "training_example", split), config)
-    yield from made_ahead(functools.partial(shard, lines) for lines in groups)
+        if cache is None:
+            yield make()
+        else:
+            yield cache.get(_shard_key(split, lines, tokenizer_digest, config), make)
 
 
 def tokenize_examples(

@@ -1,11 +1,9 @@
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from tunix_ml.exports.shards import Shard, ShardCache, made_ahead
+from tunix_ml.exports.shards import Shard, ShardCache
 
 SHARD = Shard(pa.table({"ids": [[1, 2], [3]]}), pa.table({"trace_id": ["a"]}), 2)
 
@@ -60,38 +58,3 @@ def test_shards_that_nobody_asked_for_are_deleted(tmp_path: Path) -> None:
     cache.forget_unused()
 
     assert [path.name for path in tmp_path.iterdir()] == ["new.shard"]
-
-
-def test_shards_made_ahead_come_in_their_order() -> None:
-    def make(number: int) -> Callable[[], Shard]:
-        def run() -> Shard:
-            time.sleep(0.02 * (number % 2 == 0))  # the second of two is ready first
-            return SHARD._replace(num_examples=number)
-
-        return run
-
-    assert [shard.num_examples for shard in made_ahead(map(make, range(7)))] == list(range(7))
-
-
-def test_no_more_than_two_shards_are_in_memory() -> None:
-    asked = []
-
-    def makes() -> Iterator[Callable[[], Shard]]:
-        for number in range(5):
-            asked.append(number)
-            yield lambda: SHARD
-
-    shards = made_ahead(makes())
-    next(shards)
-
-    assert asked == [0, 1]
-    assert len(list(shards)) == 4
-
-
-def test_an_error_in_a_shard_made_ahead_is_raised() -> None:
-    with pytest.raises(AssertionError, match="made again"):
-        list(made_ahead([lambda: SHARD, refuse]))
-
-
-def test_nothing_is_made_of_nothing() -> None:
-    assert list(made_ahead([])) == []
