@@ -151,12 +151,19 @@ def export_stage(folder: Path, num_traces: int) -> Stage:
 
 
 def tokens_stage(folder: Path, num_traces: int) -> Stage:
-    """Tokenize and pack, the training of the tokenizer left out: it is there already."""
+    """Tokenize and pack, the training of the tokenizer left out: it is there already.
+
+    Libraries load before the clock starts, also those that load with the first tokenizer and array.
+    """
+    import pandas  # noqa: F401 - pyarrow imports it with its first array
+    from transformers import AutoTokenizer
+
     from tunix_ml.contracts.tokens import TokenizeConfig
     from tunix_ml.exports.tokenize import tokenize_export
     from tunix_ml.store import Store
 
     config = TokenizeConfig(tokenizer=str(_tokenizer(folder)), seq_len=SEQ_LEN)
+    AutoTokenizer.from_pretrained(config.tokenizer)
     return lambda: tokenize_export(Store(folder / "home"), VERSION, config)
 
 

@@ -3,6 +3,7 @@
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.recipe import SplitRule
 from tunix_ml.contracts.trace import SPLITS
+from tunix_ml.markdown import table
 
 _SPLIT_RULES: dict[SplitRule, str] = {
     "prompt": "Splits are decided by the hash of the normalised prompt: a prompt never changes its split when"
@@ -28,12 +29,16 @@ def render_card(manifest: DatasetManifest) -> str:
             *_redacted(manifest),
             f"* Built: {manifest.created_at} by code `{manifest.code_version[:16]}`",
             "",
-            *_table("Split", "Traces", {name: f"{manifest.splits[name]:,}" for name in SPLITS}),
-            *_table("Family", "Traces", {k: f"{v:,}" for k, v in manifest.stats["families"].items()}),
-            *_table("Length", "min / mean / max", _lengths(manifest)),
-            "| Source | Records | sha256 |",
-            "|---|---|---|",
-            *(f"| {_cell(s.name)} | {s.num_records:,} | `{s.sha256[:16]}` |" for s in manifest.sources),
+            *table(("Split", "Traces"), [(name, manifest.splits[name]) for name in SPLITS]),
+            "",
+            *table(("Family", "Traces"), manifest.stats["families"].items()),
+            "",
+            *table(("Length", "min / mean / max"), _lengths(manifest)),
+            "",
+            *table(
+                ("Source", "Records", "sha256"),
+                [(s.name, s.num_records, f"`{s.sha256[:16]}`") for s in manifest.sources],
+            ),
             "",
             _SPLIT_RULES[manifest.split_by],
             "",
@@ -48,22 +53,9 @@ def _redacted(manifest: DatasetManifest) -> list[str]:
     return [f"* Redacted: {manifest.redacted_count:,} traces ({kinds})"]
 
 
-def _lengths(manifest: DatasetManifest) -> dict[str, str]:
+def _lengths(manifest: DatasetManifest) -> list[tuple[str, str]]:
     spreads = {"prompt, characters": "prompt_chars", "steps of a trace": "num_steps"}
-    return {
-        label: " / ".join(f"{manifest.stats[key][end]:g}" for end in ("min", "mean", "max"))
-        for label, key in spreads.items()
-    }
-
-
-def _table(left: str, right: str, rows: dict[str, str]) -> list[str]:
     return [
-        f"| {left} | {right} |",
-        "|---|---|",
-        *(f"| {_cell(name)} | {value} |" for name, value in rows.items()),
-        "",
+        (label, " / ".join(f"{manifest.stats[key][end]:g}" for end in ("min", "mean", "max")))
+        for label, key in spreads.items()
     ]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,6 +1,5 @@
 """What the lake knows about a dataset version beyond its manifest: licences, checks, quality."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from tunix_ml.audits import audits
@@ -11,6 +10,7 @@ from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.datasets.card import render_card
 from tunix_ml.datasets.quality.publish import quality_of, quality_slot
 from tunix_ml.datasets.quality.summary import render_quality
+from tunix_ml.markdown import table
 from tunix_ml.store import NotPublished, Snapshot, Store
 
 _PARENT = "dataset:"
@@ -72,10 +72,8 @@ def render_full_card(facts: CardFacts) -> str:
             "",
             "## Sources and licences",
             "",
-            *_table(
-                ("Source", "Licence", "Records"),
-                [(entry.name, entry.license, f"{entry.num_records:,}") for entry in facts.sources],
-            ),
+            *table(("Source", "Licence", "Records"), facts.sources),
+            "",
             "## Quality",
             "",
             *_quality_lines(facts),
@@ -121,13 +119,13 @@ def _token_lines(tokens: TokensManifest | None) -> list[str]:
     if tokens is None:
         return []
     rows = [
-        (split, f"{one.low:,} to {one.high - 1:,}", f"{one.num_traces:,}")
+        (split, f"{one.low:,} to {one.high - 1:,}", one.num_traces)
         for split, bins in tokens.lengths.items()
         for one in bins
     ]
     tokenizer = f"`{tokens.tokenizer}` (`{tokens.tokenizer_digest[:16]}`)"
     made = f"With tokenizer {tokenizer} and template `{tokens.template}`."
-    return ["## Tokens", "", made, "", *_table(("Split", "Tokens of an example", "Examples"), rows)]
+    return ["## Tokens", "", made, "", *table(("Split", "Tokens of an example", "Examples"), rows), ""]
 
 
 def _measured(report: QualityReport | None) -> list[str]:
@@ -142,13 +140,4 @@ def _checked(checks: dict[str, Audit]) -> list[str]:
     rows = [
         (name, "passed" if audit.passed else "failed", audit.description) for name, audit in checks.items()
     ]
-    return _table(("Check", "Verdict", "Found"), rows) if rows else []
-
-
-def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-    return [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles), *lines, ""]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return [*table(("Check", "Verdict", "Found"), rows), ""] if rows else []

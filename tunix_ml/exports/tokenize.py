@@ -217,7 +217,8 @@ def fill_rows(split: TokenizedSplit, *, seq_len: int, pad_token_id: int) -> dict
     starts = rows * seq_len + np.array([placement.start for placement, _ in in_row_order], np.int64)
     lengths = np.array([example.num_tokens for example in examples], np.int64)
     prompts = np.repeat([len(example.prompt_ids) for example in examples], lengths)
-    ids = itertools.chain.from_iterable(example.prompt_ids + example.completion_ids for example in examples)
+    parts = (ids for example in examples for ids in (example.prompt_ids, example.completion_ids))
+    ids = itertools.chain.from_iterable(parts)
     positions = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     cells = np.repeat(starts, lengths) + positions
     segments = np.arange(len(rows)) - np.searchsorted(rows, rows) + 1

@@ -1,10 +1,11 @@
 """Which texts are worth comparing: those that share a key, and are near enough in size to be alike."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tunix_ml.datasets.quality.grams import mix
+from tunix_ml.datasets.quality.grams import mix, parts
 from tunix_ml.datasets.quality.similarity import Pairs, ShingleSets, similarities
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ NUM_BANDS = 32
 ROWS_PER_BAND = 4
 # In a crowd larger than this, whose texts all share a key, each is compared with so many that follow it.
 _WINDOW = 500
+# Hashed at once: few enough to stay in the processor's cache.
+_CHUNK_SHINGLES = 50_000
 
 
 class _Candidates(NamedTuple):
@@ -34,7 +37,8 @@ def exact_join(sets: ShingleSets, *, threshold: float) -> Pairs:
     texts = np.repeat(np.arange(len(sizes)), prefixes)
     offsets = np.arange(len(texts)) - np.repeat(np.cumsum(prefixes) - prefixes, prefixes)
     keys = sets.shingles[sets.bounds[texts] + offsets]
-    return _verified(sets, _sharing(keys, texts, sizes, threshold), threshold)
+    found = _sharing(keys, texts, _Texts(sizes, _sketches(sets), threshold))
+    return _verified(sets, found, threshold)
 
 
 def minhash_join(sets: ShingleSets, *, threshold: float, seed: int = 0) -> Pairs:
@@ -46,43 +50,81 @@ def minhash_join(sets: ShingleSets, *, threshold: float, seed: int = 0) -> Pairs
 
     Source: Broder 1997; banding as in Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.4.
     """
-    sizes = sets.sizes()
-    filled = np.flatnonzero(sizes)
+    texts = _Texts(sets.sizes(), _sketches(sets), threshold)
+    filled = np.flatnonzero(texts.sizes)
     candidates, num_cut = [np.zeros(0, dtype=np.int64)], 0
     for band in range(NUM_BANDS):
         keys = _band(sets, filled, seed=seed * NUM_BANDS + band)
-        found = _sharing(keys, filled, sizes, threshold)
+        found = _sharing(keys, filled, texts)
         candidates.append(found.pairs)
         num_cut += found.num_cut
     return _verified(sets, _Candidates(np.unique(np.concatenate(candidates)), num_cut), threshold)
 
 
 def _band(sets: ShingleSets, filled: "NDArray[np.int64]", *, seed: int) -> "NDArray[np.uint64]":
-    key = np.zeros(len(filled), dtype=np.uint64)
-    shingles = sets.shingles.astype(np.uint64)
-    for row in range(ROWS_PER_BAND if len(filled) else 0):
-        salt = mix(np.array([seed * ROWS_PER_BAND + row], dtype=np.uint64))
-        key = mix(key ^ np.minimum.reduceat(mix(shingles ^ salt), sets.bounds[filled]))
-    return key
+    salts = [mix(np.array([seed * ROWS_PER_BAND + row], dtype=np.uint64)) for row in range(ROWS_PER_BAND)]
+    keys = np.zeros(len(filled), dtype=np.uint64)
+    for some, shingles, starts in _in_parts(sets, filled):
+        for salt in salts:
+            keys[some] = mix(keys[some] ^ np.minimum.reduceat(mix(shingles ^ salt), starts))
+    return keys
+
+
+def _sketches(sets: ShingleSets) -> "NDArray[np.uint64]":
+    """Return 64 bits for each set, of which two sets differ in no more than they do in shingles.
+
+    Source: odd sketches, Mitzenmacher, Pagh and Pham 2014; here for the bound alone.
+    """
+    filled = np.flatnonzero(sets.sizes())
+    found = np.zeros(len(sets.bounds) - 1, dtype=np.uint64)
+    for some, shingles, starts in _in_parts(sets, filled):
+        bits = np.uint64(1) << (mix(shingles) & np.uint64(63))
+        found[filled[some]] = np.bitwise_xor.reduceat(bits, starts)
+    return found
+
+
+def _in_parts(
+    sets: ShingleSets, filled: "NDArray[np.int64]"
+) -> "Iterator[tuple[slice, NDArray[np.uint64], NDArray[np.int64]]]":
+    """Yield some of the sets that are not empty, their shingles, and where each of them starts in these."""
+    bounds = np.append(sets.bounds[filled], sets.bounds[-1])
+    for start, end in parts(bounds, num_words=_CHUNK_SHINGLES) if len(filled) else ():
+        shingles = sets.shingles[bounds[start] : bounds[end]].astype(np.uint64)
+        yield slice(start, end), shingles, bounds[start:end] - bounds[start]
+
+
+class _Texts(NamedTuple):
+    """What is needed of texts to tell whether they can be as alike as the threshold."""
+
+    sizes: "NDArray[np.int64]"
+    sketches: "NDArray[np.uint64]"
+    threshold: float
+
+    def may_be_alike(self, first: "NDArray[np.int64]", second: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Say for each pair whether it may be; what is not so cannot be."""
+        most = (1 - self.threshold) / (1 + self.threshold) * (self.sizes[first] + self.sizes[second])
+        found: NDArray[np.bool_] = np.bitwise_count(self.sketches[first] ^ self.sketches[second]) <= (
+            most + 1e-6
+        )
+        return found
 
 
 def _sharing(
-    keys: "NDArray[np.uint64 | np.int64]",
-    texts: "NDArray[np.int64]",
-    sizes: "NDArray[np.int64]",
-    threshold: float,
+    keys: "NDArray[np.uint64 | np.uint32]", places: "NDArray[np.int64]", texts: _Texts
 ) -> _Candidates:
-    """Return the pairs of texts that share a key and whose sizes allow the similarity, each once."""
-    order = np.lexsort((texts, sizes[texts], keys))
-    keys, texts = keys[order], texts[order]
+    """Return the pairs of texts that share a key and may be as alike as the threshold, each once."""
+    sizes = texts.sizes
+    order = np.lexsort((places, sizes[places], keys))
+    keys, places = keys[order], places[order]
     alive, found, distance = np.arange(len(keys)), [np.zeros(0, dtype=np.int64)], 0
     while len(alive) and distance < _WINDOW:
         distance += 1
         alive = alive[alive + distance < len(keys)]
-        small, large = texts[alive], texts[alive + distance]
-        is_near = (keys[alive] == keys[alive + distance]) & (sizes[small] >= threshold * sizes[large])
-        alive = alive[is_near]
-        first, second = np.minimum(small, large)[is_near], np.maximum(small, large)[is_near]
+        small, large = places[alive], places[alive + distance]
+        is_near = (keys[alive] == keys[alive + distance]) & (sizes[small] >= texts.threshold * sizes[large])
+        alive, small, large = alive[is_near], small[is_near], large[is_near]
+        is_candidate = texts.may_be_alike(small, large)
+        first, second = np.minimum(small, large)[is_candidate], np.maximum(small, large)[is_candidate]
         found.append(first * len(sizes) + second)
     pairs = np.unique(np.concatenate(found))
     return _Candidates(pairs, len(np.unique(keys[alive])))

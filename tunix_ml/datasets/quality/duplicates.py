@@ -59,9 +59,7 @@ def find_duplicates(
     later = np.flatnonzero(firsts != np.arange(len(keys)))
     exact = [Duplicate("exact", int(firsts[place]), int(place), 1.0) for place in later]
     distinct = np.sort(first)
-    ids, bounds = _select(corpus.ids(), corpus.starts(), distinct)
-    planted = _plant(ids, bounds)
-    sets = shingle_sets(planted.ids, planted.bounds)
+    sets, originals = _searched(corpus, distinct)
     is_small = len(distinct) <= max_exact_join
     pairs = (exact_join if is_small else minhash_join)(sets, threshold=threshold)
     is_real = pairs.second < len(distinct)
@@ -74,7 +72,7 @@ def find_duplicates(
             strict=True,
         )
     ]
-    num_planted, num_recalled = _recall(sets, pairs, planted, len(distinct), threshold)
+    num_planted, num_recalled = _recall(sets, pairs, originals, len(distinct), threshold)
     method = "exact_join" if is_small else "minhash"
     return Duplicates([*exact, *near], method, pairs.num_cut, num_planted, num_recalled)
 
@@ -107,16 +105,22 @@ class _Planted(NamedTuple):
     originals: "NDArray[np.int64]"
 
 
+def _searched(corpus: Corpus, distinct: "NDArray[np.int64]") -> "tuple[ShingleSets, NDArray[np.int64]]":
+    """Return the shingles of the different texts and of the altered copies, and what these are copies of."""
+    planted = _plant(*_select(corpus.ids(), corpus.starts(), distinct))
+    return shingle_sets(planted.ids, planted.bounds), planted.originals
+
+
 def _select(
     ids: "NDArray[np.uint32]", bounds: "NDArray[np.int64]", places: "NDArray[np.int64]"
 ) -> "tuple[NDArray[np.uint32], NDArray[np.int64]]":
-    """Return some texts of a corpus."""
+    """Return some texts of a corpus, given by their places in order."""
     if len(places) == len(bounds) - 1:
         return ids, bounds
-    lengths = np.diff(bounds)[places]
-    offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    chosen = np.repeat(bounds[places], lengths) + offsets
-    return ids[chosen], np.concatenate([[0], np.cumsum(lengths)])
+    lengths = np.diff(bounds)
+    is_chosen = np.zeros(len(lengths), dtype=np.bool_)
+    is_chosen[places] = True
+    return ids[np.repeat(is_chosen, lengths)], np.concatenate([[0], np.cumsum(lengths[places])])
 
 
 def _plant(ids: "NDArray[np.uint32]", bounds: "NDArray[np.int64]") -> _Planted:
@@ -134,14 +138,14 @@ def _plant(ids: "NDArray[np.uint32]", bounds: "NDArray[np.int64]") -> _Planted:
 
 
 def _recall(
-    sets: ShingleSets, pairs: Pairs, planted: _Planted, num_texts: int, threshold: float
+    sets: ShingleSets, pairs: Pairs, originals: "NDArray[np.int64]", num_texts: int, threshold: float
 ) -> tuple[int, int]:
     """Return how many copies are as alike their originals as the threshold, and how many were found."""
     sizes = sets.sizes()
     found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
     expected = [
         (original, num_texts + number)
-        for number, original in enumerate(planted.originals.tolist())
+        for number, original in enumerate(originals.tolist())
         if _shared(sets, original, num_texts + number)
         >= threshold * (sizes[original] + sizes[num_texts + number]) / (1 + threshold) - 1e-9
     ]

@@ -19,6 +19,7 @@ from tunix_ml.contracts.trace import SPLITS, DatasetTrace, Split
 from tunix_ml.datasets.evaluation_set import EvaluationSet
 from tunix_ml.datasets.quality import consistency, sensitive
 from tunix_ml.datasets.quality.drift import find_drift
+from tunix_ml.datasets.quality.places import Places
 from tunix_ml.datasets.quality.questions import Questions, text_key
 from tunix_ml.datasets.quality.statistics import LENGTH_OUTLIER, Tally
 from tunix_ml.datasets.quality.words import Corpus, Vocabulary, words
@@ -54,13 +55,6 @@ class Quality(NamedTuple):
     findings: list[Finding]
 
 
-class _Place(NamedTuple):
-    trace_id: str
-    split: Split
-    source: str
-    source_line: int
-
-
 def examine(subject: Subject) -> Quality:
     """Return the quality of a dataset version's traces; each is read once."""
     seen = _Seen()
@@ -94,7 +88,7 @@ class _Seen:
         self.vocabulary = Vocabulary()
         self.questions = {split: Questions(self.vocabulary) for split in SPLITS}
         self.members: dict[Split, array[int]] = {split: array("Q") for split in SPLITS}
-        self.places: list[_Place] = []
+        self.places = Places()
         self.texts = Corpus()
         self.keys = array("Q")
         self.tally = Tally()
@@ -110,7 +104,7 @@ class _Seen:
         self.members[row.split].append(len(self.places))
         self.texts.add(padded(self.vocabulary.ids([*question, *words(trace.final_answer)])))
         self.keys.append(text_key(f"{normalise_prompt(trace.prompt)}\0{normalise_text(trace.final_answer)}"))
-        self.places.append(_Place(row.trace_id, row.split, row.source, row.source_line))
+        self.places.add(row)
         self.tally.add(trace)
         self._check(row)
 
@@ -142,7 +136,7 @@ def _duplicates(seen: _Seen, config: QualityConfig) -> tuple[list[Row], Duplicat
     from tunix_ml.datasets.quality.duplicates import find_duplicates, num_clusters  # noqa: PLC0415
 
     threshold = config.near_duplicate_similarity
-    found = find_duplicates(seen.texts, np.array(seen.keys, dtype=np.uint64), threshold=threshold)
+    found = find_duplicates(seen.texts, np.asarray(seen.keys, dtype=np.uint64), threshold=threshold)
     rows = []
     for pair in found.found:
         later, earlier = seen.places[pair.later], seen.places[pair.earlier]

@@ -1,5 +1,7 @@
 """Runs of neighbouring words as 64-bit numbers, for all texts of a corpus at once."""
 
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +17,20 @@ class Grams(NamedTuple):
     hashes: "NDArray[np.uint64]"
     texts: "NDArray[np.int64]"
     starts: "NDArray[np.int64]"
+
+
+def parts(bounds: "NDArray[np.int64]", *, num_words: int) -> Iterator[tuple[int, int]]:
+    """Yield the texts in runs of about so many words: the first one, and the one after the last.
+
+    Args:
+        bounds: where each text starts, and at last where the last one ends.
+        num_words: a run is longer by less than a text.
+    """
+    import numpy as np  # noqa: PLC0415 - not at the load of the definitions
+
+    ends = np.searchsorted(bounds, np.arange(num_words, bounds[-1], num_words))
+    edges = np.unique([0, *ends.tolist(), len(bounds) - 1]).tolist()
+    yield from itertools.pairwise(edges)
 
 
 def grams(ids: "NDArray[np.uint32]", bounds: "NDArray[np.int64]", *, length: int) -> Grams:

@@ -1,19 +1,20 @@
 """Which items of an evaluation set the training questions hold: as they are, in great part, or renumbered."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunix_ml.contracts.quality import ContaminationKind
-from tunix_ml.datasets.quality.grams import grams
+from tunix_ml.datasets.quality.grams import Grams, grams, parts
 from tunix_ml.datasets.quality.questions import QuestionArrays
 
 RUN_WORDS = 13
 MIN_COVERAGE = 0.5
 # The wording of more questions than this, numbers aside, is a template, and quotes nobody.
 MAX_RARE = 10
-_CHUNK_QUESTIONS = 50_000
+_CHUNK_WORDS = 500_000
 
 Words = NDArray[np.uint32]
 Hashes = NDArray[np.uint64]
@@ -84,7 +85,7 @@ def _first_with(wanted: Hashes, keys: Hashes) -> Places:
     unique, first = np.unique(keys, return_index=True)
     if not len(unique):
         return np.full(len(wanted), -1)
-    places = np.minimum(np.searchsorted(unique, wanted), len(unique) - 1)
+    places = _nearest(unique, wanted)
     return np.where(unique[places] == wanted, first[places], -1)
 
 
@@ -105,9 +106,8 @@ def _renumbered(items: QuestionArrays, training: QuestionArrays) -> Places:
 def _find_runs(items: QuestionArrays, training: QuestionArrays, masks: Words) -> _Runs:
     runs = grams(items.ids, items.bounds, length=RUN_WORDS)
     without_numbers = grams(masks[items.ids], items.bounds, length=RUN_WORDS).hashes
-    hits = _hits(training.ids, training.bounds, np.unique(runs.hashes))
-    masked_hits = _hits(masks[training.ids], training.bounds, np.unique(without_numbers))
-    is_common = _num_questions(without_numbers, masked_hits) > MAX_RARE
+    is_common = _num_questions(without_numbers, training, masks) > MAX_RARE
+    hits = _hits(training, np.unique(runs.hashes[~is_common]))
     places, questions = _matches(np.where(is_common, 0, runs.hashes), hits)
     generators = items.generators[runs.texts[places]]
     is_foreign = (training.generators[questions] != generators) | (generators == 0)
@@ -123,25 +123,40 @@ class _Hits(NamedTuple):
     questions: Places
 
 
-def _hits(ids: Words, bounds: Places, wanted: Hashes) -> _Hits:
+def _hits(training: QuestionArrays, wanted: Hashes) -> _Hits:
     hashes, questions = [np.zeros(0, dtype=np.uint64)], [np.zeros(0, dtype=np.int64)]
-    for start in range(0, len(bounds) - 1, _CHUNK_QUESTIONS):
-        part = bounds[start : start + _CHUNK_QUESTIONS + 1]
-        found = grams(ids[part[0] : part[-1]], part - part[0], length=RUN_WORDS)
-        is_wanted = np.isin(found.hashes, wanted)
+    for first, found in _runs_in_parts(training):
+        is_wanted = wanted[_nearest(wanted, found.hashes)] == found.hashes if len(wanted) else slice(0)
         hashes.append(found.hashes[is_wanted])
-        questions.append(found.texts[is_wanted] + start)
+        questions.append(found.texts[is_wanted] + first)
     found_hashes, found_questions = np.concatenate(hashes), np.concatenate(questions)
     order = np.lexsort((found_questions, found_hashes))
     return _Hits(found_hashes[order], found_questions[order])
 
 
-def _num_questions(hashes: Hashes, hits: _Hits) -> Places:
-    """Return in how many questions each hash stands."""
-    is_new = np.ones(len(hits.hashes), dtype=np.bool_)
-    is_new[1:] = (np.diff(hits.hashes) != 0) | (np.diff(hits.questions) != 0)
-    once = hits.hashes[is_new]
-    return np.searchsorted(once, hashes, "right") - np.searchsorted(once, hashes, "left")
+def _num_questions(hashes: Hashes, training: QuestionArrays, masks: Words) -> Places:
+    """Return in how many training questions each run stands, the numbers left out of these too."""
+    wanted, inverse = np.unique(hashes, return_inverse=True)
+    counts = np.zeros(len(wanted), dtype=np.int64)
+    for _, found in _runs_in_parts(training, masks) if len(wanted) else ():
+        places = _nearest(wanted, found.hashes)
+        is_wanted = wanted[places] == found.hashes
+        once = np.unique(found.texts[is_wanted] * len(wanted) + places[is_wanted])
+        np.add.at(counts, once % len(wanted), 1)
+    return counts[inverse]
+
+
+def _runs_in_parts(training: QuestionArrays, masks: Words | None = None) -> Iterator[tuple[int, Grams]]:
+    """Yield the runs of some questions, whose texts are counted from the first of these, and that one."""
+    for start, end in parts(training.bounds, num_words=_CHUNK_WORDS):
+        part = training.bounds[start : end + 1]
+        ids = training.ids[part[0] : part[-1]]
+        yield start, grams(ids if masks is None else masks[ids], part - part[0], length=RUN_WORDS)
+
+
+def _nearest(values: Hashes, wanted: Hashes) -> Places:
+    """Return where each wanted value would stand among sorted ones, of which there is one at least."""
+    return np.minimum(np.searchsorted(values, wanted), len(values) - 1)
 
 
 def _matches(hashes: Hashes, hits: _Hits) -> tuple[Places, Places]:

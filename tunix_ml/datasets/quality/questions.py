@@ -50,15 +50,15 @@ class Questions:
         return found
 
     def arrays(self) -> QuestionArrays:
-        """Return what was added."""
+        """Return what was added; while it is in use, no question can be added."""
         import numpy as np  # noqa: PLC0415 - not at the load of the definitions
 
         return QuestionArrays(
             ids=self._corpus.ids(),
             bounds=self._corpus.starts(),
-            keys=np.array(self._keys, dtype=np.uint64),
-            masked_keys=np.array(self._masked_keys, dtype=np.uint64),
-            generators=np.array(self._generators, dtype=np.uint32),
+            keys=np.asarray(self._keys, dtype=np.uint64),
+            masked_keys=np.asarray(self._masked_keys, dtype=np.uint64),
+            generators=np.asarray(self._generators, dtype=np.uint32),
         )
 
 

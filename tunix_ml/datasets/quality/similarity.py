@@ -2,14 +2,16 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tunix_ml.datasets.quality.grams import grams
+from tunix_ml.datasets.quality.grams import Grams, grams, parts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 SHINGLE_WORDS = 3
-_CHUNK_SHINGLES = 4_000_000
+# So many at once: temporary arrays take some ten times eight bytes for each.
+_CHUNK_SHINGLES = 1_000_000
+_CHUNK_WORDS = 1_000_000
 
 
 class ShingleSets(NamedTuple):
@@ -19,7 +21,7 @@ class ShingleSets(NamedTuple):
     and at last where the last one ends.
     """
 
-    shingles: "NDArray[np.int64]"
+    shingles: "NDArray[np.uint32]"
     bounds: "NDArray[np.int64]"
 
     def sizes(self) -> "NDArray[np.int64]":
@@ -42,14 +44,46 @@ def shingle_sets(ids: "NDArray[np.uint32]", bounds: "NDArray[np.int64]") -> Shin
     """Return the shingles of texts given by the numbers of their words."""
     import numpy as np  # noqa: PLC0415 - not at the load of the definitions
 
-    found = grams(ids, bounds, length=SHINGLE_WORDS)
-    _, inverse, counts = np.unique(found.hashes, return_inverse=True, return_counts=True)
-    ranks = np.empty(len(counts), dtype=np.int64)
-    ranks[np.argsort(counts, kind="stable")] = np.arange(len(counts))
-    width = max(len(counts), 1)
-    members = np.unique(found.texts * width + ranks[inverse])
-    bounds = np.searchsorted(members, np.arange(len(bounds)) * width)
-    return ShingleSets(members % width, bounds)
+    known, ranks = _ranked(ids, bounds)
+    width = max(len(known), 1)
+    shingles, ends, num = np.empty(len(ids), dtype=np.uint32), np.zeros(len(bounds), dtype=np.int64), 0
+    for start, end in parts(bounds, num_words=_CHUNK_WORDS):
+        found = _shingles(ids, bounds, start, end)
+        hashes, inverse = np.unique(found.hashes, return_inverse=True)
+        members = np.unique(found.texts * width + ranks[np.searchsorted(known, hashes)][inverse])
+        shingles[num : num + len(members)] = members % width
+        ends[start + 1 : end + 1] = num + np.searchsorted(members, np.arange(1, end - start + 1) * width)
+        num += len(members)
+    return ShingleSets(shingles[:num], ends)
+
+
+def _ranked(
+    ids: "NDArray[np.uint32]", bounds: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.uint64], NDArray[np.uint32]]":
+    """Return the hash of every shingle in order, and its rank by frequency over all texts."""
+    import numpy as np  # noqa: PLC0415 - not at the load of the definitions
+
+    hashes, num = np.empty(len(ids), dtype=np.uint64), 0
+    for start, end in parts(bounds, num_words=_CHUNK_WORDS):
+        found = _shingles(ids, bounds, start, end).hashes
+        hashes[num : num + len(found)] = found
+        num += len(found)
+    hashes = hashes[:num]
+    hashes.sort()
+    is_first = np.ones(num, dtype=np.bool_)
+    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:])
+    known = hashes[is_first]
+    del hashes
+    counts = np.diff(np.flatnonzero(is_first), append=num)
+    ranks = np.empty(len(known), dtype=np.uint32)
+    ranks[np.argsort(counts, kind="stable")] = np.arange(len(known), dtype=np.uint32)
+    return known, ranks
+
+
+def _shingles(ids: "NDArray[np.uint32]", bounds: "NDArray[np.int64]", start: int, end: int) -> Grams:
+    """Return the shingles of some texts, which are counted from the first of these."""
+    part = bounds[start : end + 1]
+    return grams(ids[part[0] : part[-1]], part - part[0], length=SHINGLE_WORDS)
 
 
 def similarities(

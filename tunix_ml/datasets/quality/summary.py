@@ -1,8 +1,9 @@
 """The quality of a dataset version, for a person to read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from tunix_ml.contracts.quality import Bin, ContaminationSummary, QualityReport
+from tunix_ml.markdown import table
 
 
 def render_quality(report: QualityReport) -> str:
@@ -34,7 +35,7 @@ def _duplicates(report: QualityReport) -> str:
         ("crowds not compared in full", found.num_cut),
         (f"planted copies found ({found.method})", recall),
     ]
-    return "## Duplicates\n\n" + _table(("what", "number"), rows)
+    return "\n".join(["## Duplicates", "", *table(("what", "number"), rows)])
 
 
 def _contamination(report: QualityReport) -> str:
@@ -51,14 +52,14 @@ def _contamination(report: QualityReport) -> str:
         )
         for one in report.contamination
     ]
-    text = _table(columns, rows) if rows else "There was nothing to compare with."
-    return f"## Items that the train split holds\n\n{text}"
+    lines = table(columns, rows) if rows else ["There was nothing to compare with."]
+    return "\n".join(["## Items that the train split holds", "", *lines])
 
 
 def _findings(report: QualityReport) -> str:
-    rows = list(report.findings.items())
+    rows = report.findings.items()
     note = f"{report.num_claims:,} arithmetic claims were recomputed."
-    return f"## Findings\n\n{_table(('check', 'traces'), rows)}\n\n{note}"
+    return "\n".join(["## Findings", "", *table(("check", "traces"), rows), "", note])
 
 
 def _make_up(report: QualityReport) -> str:
@@ -69,7 +70,7 @@ def _make_up(report: QualityReport) -> str:
         ("steps", _bars(found.num_steps)),
         *((name.replace("_", " "), _counts(getattr(found, name))) for name in _COUNTED),
     ]
-    return "## Make-up\n\n" + _table(("what", "traces"), rows)
+    return "\n".join(["## Make-up", "", *table(("what", "traces"), rows)])
 
 
 _COUNTED = ("families", "answer_types", "scripts", "languages")
@@ -80,8 +81,8 @@ def _drift(report: QualityReport) -> str:
         return "## Change\n\nNo earlier version is published."
     rows = [(one.quantity, f"{one.distance:.3f}", f"{one.limit:.3f}") for one in report.drift]
     columns = ("distribution", "distance", "tolerated")
-    text = _table(columns, rows) if rows else "There are too few traces to say."
-    return f"## Change since {report.compared_with}\n\n{text}"
+    lines = table(columns, rows) if rows else ["There are too few traces to say."]
+    return "\n".join([f"## Change since {report.compared_with}", "", *lines])
 
 
 def _bars(bins: Iterable[Bin]) -> str:
@@ -90,13 +91,3 @@ def _bars(bins: Iterable[Bin]) -> str:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return "\n".join(lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows])
-
-
-def _cell(value: object) -> str:
-    text = f"{value:,}" if isinstance(value, int) else str(value)
-    return " ".join(text.replace("|", "\\|").split())

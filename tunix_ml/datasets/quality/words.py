@@ -79,28 +79,31 @@ class Vocabulary:
 
 
 class Corpus:
-    """Many texts as the numbers of their words, in two flat arrays."""
+    """Many texts as the numbers of their words, in two flat arrays.
+
+    What it returns is its own memory, not a copy: while that is in use, no text can be added.
+    """
 
     def __init__(self) -> None:
         self._words = array("I")
-        self._ends = array("Q")
+        self._bounds = array("q", [0])
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._bounds) - 1
 
     def add(self, ids: Iterable[int]) -> None:
         """Add one text."""
         self._words.extend(ids)
-        self._ends.append(len(self._words))
+        self._bounds.append(len(self._words))
 
     def ids(self) -> "NDArray[np.uint32]":
         """Return the words of all texts, one text after the other."""
         import numpy as np  # noqa: PLC0415 - not at the load of the definitions
 
-        return np.array(self._words, dtype=np.uint32)
+        return np.asarray(self._words, dtype=np.uint32)
 
     def starts(self) -> "NDArray[np.int64]":
         """Return where each text starts, and at last where the last one ends: one more than there are."""
         import numpy as np  # noqa: PLC0415 - not at the load of the definitions
 
-        return np.concatenate([[0], np.array(self._ends, dtype=np.int64)])
+        return np.asarray(self._bounds, dtype=np.int64)

@@ -57,6 +57,17 @@ def test_a_join_finds_what_comparing_all_with_all_finds(join: Callable[..., Pair
     assert found.num_cut == 0
 
 
+def test_sketches_of_two_texts_differ_in_no_more_than_their_shingles_do() -> None:
+    found = sets(texts_and_variants(seed=6))
+    members = [set(part.tolist()) for part in np.split(found.shingles, found.bounds[1:-1])]
+
+    sketches = candidates._sketches(found).tolist()
+
+    pairs = list(itertools.combinations(range(len(members)), 2))
+    assert all((sketches[i] ^ sketches[j]).bit_count() <= len(members[i] ^ members[j]) for i, j in pairs)
+    assert any((sketches[i] ^ sketches[j]).bit_count() > 20 for i, j in pairs)
+
+
 @pytest.mark.parametrize("join", JOINS)
 def test_nothing_and_empty_texts_have_no_pairs(join: Callable[..., Pairs]) -> None:
     assert len(join(sets([]), threshold=0.8).first) == 0

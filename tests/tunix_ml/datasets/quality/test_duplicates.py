@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tunix_ml.datasets.quality import candidates, similarity
 from tunix_ml.datasets.quality.duplicates import Duplicate, find_duplicates, num_clusters, padded
 from tunix_ml.datasets.quality.words import Corpus, Vocabulary, words
 
@@ -59,6 +60,23 @@ def test_planted_copies_are_found_and_are_no_part_of_the_result() -> None:
 
     assert found.num_planted == found.num_recalled >= 50
     assert all(pair.later < 300 for pair in found.found)
+
+
+@pytest.mark.parametrize("max_exact_join", [1_000, 1])
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_texts_searched_in_parts_are_found_as_in_one(
+    monkeypatch: pytest.MonkeyPatch, max_exact_join: int, size: int
+) -> None:
+    texts = [LONG.format(number // 2, 3) + " too" * (number % 2) for number in range(200)]
+    corpus, found_by = corpus_of([*texts, "", "?", "two words"]), keys(*range(190), *range(10, 20), 1, 2, 3)
+    whole = find_duplicates(corpus, found_by, threshold=0.8, max_exact_join=max_exact_join)
+
+    monkeypatch.setattr(similarity, "_CHUNK_WORDS", size)
+    monkeypatch.setattr(similarity, "_CHUNK_SHINGLES", size)
+    monkeypatch.setattr(candidates, "_CHUNK_SHINGLES", size)
+
+    assert find_duplicates(corpus, found_by, threshold=0.8, max_exact_join=max_exact_join) == whole
+    assert {pair.kind for pair in whole.found} == {"exact", "near"}
 
 
 def test_nothing_has_no_duplicates() -> None:

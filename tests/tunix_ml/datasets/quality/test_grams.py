@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from tunix_ml.datasets.quality.grams import grams, mix, rolling
+from tunix_ml.datasets.quality.grams import grams, mix, parts, rolling
 
 
 def test_runs_stay_within_their_text() -> None:
@@ -26,3 +27,16 @@ def test_the_order_within_a_run_counts() -> None:
 
 def test_mixing_is_one_to_one() -> None:
     assert len(np.unique(mix(np.arange(10_000, dtype=np.uint64)))) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("ends", "found"),
+    [
+        ([0, 2, 4, 9, 10], [(0, 2), (2, 3), (3, 4)]),
+        ([0, 9], [(0, 1)]),
+        ([0, 0, 0], [(0, 2)]),
+        ([0], []),
+    ],
+)
+def test_parts_are_whole_texts_of_about_so_many_words(ends: list[int], found: list[tuple[int, int]]) -> None:
+    assert list(parts(np.array(ends), num_words=3)) == found

@@ -102,12 +102,21 @@ def test_nothing_is_held_by_nothing() -> None:
     assert overlaps([STORY.format(1, 2)], []) == Overlaps([], [])
 
 
-def test_many_questions_are_searched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overlap, "_CHUNK_QUESTIONS", 2)
-    item = STORY.format(7, 8)
-    training = ["one thing", "another thing", "a third", item + " Say it.", "a last one"]
+@pytest.mark.parametrize("num_words", [1, 2, 40])
+def test_questions_searched_in_parts_are_found_as_in_one(
+    monkeypatch: pytest.MonkeyPatch, num_words: int
+) -> None:
+    template = [STORY.format(number, number + 1) for number in range(20, 31)]
+    quoted = "Once upon a time a king gave each of his 3 sons a piece of land as large as 4 days on horse"
+    items = [STORY.format(3, 4), quoted, "What is 5 + 3?", "Nobody asks that."]
+    training = ["one thing", *template, quoted + " Say it.", quoted + " Again.", "what is 5 + 3", "the last"]
+    whole = overlaps(items, training)
 
-    assert [one.question for one in overlaps([item], training).found] == [3]
+    monkeypatch.setattr(overlap, "_CHUNK_WORDS", num_words)
+
+    assert overlaps(items, training) == whole
+    assert [(one.kind, one.question) for one in whole.found] == [("masked", 1), ("ngram", 12), ("exact", 14)]
+    assert whole.uncheckable == [0, 3]
 
 
 @pytest.fixture(scope="module")
