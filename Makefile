@@ -30,11 +30,11 @@ test: ## Run all tests
 coverage: ## Run all tests and measure what they reach, into coverage.xml
 	uv run pytest -q -n auto --cov --cov-report=term --cov-report=xml
 
-test-slow: ## Run the slow tests alone
+test-slow: ## Run the slow tests alone, with those that other runs leave out
 	uv run pytest -q -n auto -m slow
 
 test-faults: ## Kill and break things more often than the other tests do
-	TUNIX_NUM_KILLS=20 uv run pytest -q -n auto tests/faults
+	TUNIX_NUM_KILLS=20 uv run pytest -q -n auto -m "nightly or not nightly" tests/faults
 
 test-ray: ## Run the tests of sweeps with Ray installed
 	uv run --locked --extra ray pytest -q tests/tunix_ml/tuning

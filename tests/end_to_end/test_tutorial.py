@@ -20,8 +20,6 @@ FEW_STEPS = {"num_train_steps": 12, "warmup_steps": 2, "save_every_steps": 6, "e
 # `make dev` serves pages and never ends; what it starts is tried in tests/deploy. `export` is for a shell.
 NOT_RUN = ("make dev", "export ")
 
-pytestmark = pytest.mark.slow
-
 
 def blocks(language: str, page: Path = TUTORIAL) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
@@ -74,6 +72,8 @@ def test_the_readme_starts_with_the_tutorials_first_command() -> None:
     assert first in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_command_does_what_the_page_says(reader: Reader) -> None:
     make, look, change = commands()
 

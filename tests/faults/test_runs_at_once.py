@@ -67,7 +67,7 @@ SCRIPT = textwrap.dedent(
     """
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 @pytest.fixture

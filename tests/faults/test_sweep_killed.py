@@ -28,7 +28,7 @@ TRAIN = TrainConfig(
 )
 EXECUTION = ExecutionConfig(device="cpu", log_every_steps=5, save_every_steps=20, eval_every_steps=100)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ def test_a_session_that_cannot_be_says_why(home: Path, elsewhere: None) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_session_that_was_killed_goes_on_from_its_last_checkpoint(home: Path, elsewhere: None) -> None:
     config = session_config(SMOKE, ends_at=None, reserve_minutes=0, **LONG)
     process = start_session(config, home)

@@ -102,7 +102,7 @@ def test_the_table_is_there_as_json_too(place: Place, swept_once: dg.ExecuteInPr
 
 
 def test_a_field_that_is_none_of_the_recipe_is_refused_by_name(place: Place) -> None:
-    result = place.execute("sweep", "sweep", {"space": {"speed": {"int": [1, 2]}}})
+    result = place.execute("run_sweep", "sweep", {"space": {"speed": {"int": [1, 2]}}})
 
     failure = result.failure_data_for_node("sweep")
     assert failure

@@ -65,6 +65,7 @@ def test_a_failed_trial_has_its_reason_no_metric_and_no_rank(make_job: MakeJob, 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_space_that_is_exhausted_ends_the_sweep(make_job: MakeJob, drive: Drive) -> None:
     lines: list[str] = []
 
@@ -77,6 +78,7 @@ def test_a_space_that_is_exhausted_ends_the_sweep(make_job: MakeJob, drive: Driv
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_metric_of_an_evaluation_is_that_of_its_report(
     sums: Store, make_job: MakeJob, drive: Drive
 ) -> None:
@@ -128,6 +130,7 @@ def test_what_was_running_when_the_driver_died_goes_on(sums: Store, make_job: Ma
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_trials_that_failed_are_tried_again_if_that_is_asked_for(
     sums: Store, make_job: MakeJob, drive: Drive
 ) -> None:
