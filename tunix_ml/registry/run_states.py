@@ -8,8 +8,8 @@
     any                            failed               training_failed or evaluation_failed
     any                            cancelled, timed out the same
 
-A checkpoint of which nothing was asked is completed, and so is one that was to end before its last step: by its time
-budget, or by a sweep that gave the trial up. Both say so.
+A checkpoint of which nothing was asked is completed, and so is one that was to end before its last step: by
+its time budget, or by a sweep that gave the trial up. Both say so.
 """
 
 from collections import defaultdict
@@ -134,11 +134,10 @@ def _going_on(run: RunDirectory, left: _Left, facts: Sequence[StatusFact]) -> _F
     if left.unscored:
         lack = f"no score yet of {', '.join(left.unscored)}"
         return _Found("evaluating", lack, since)
-    if left.num_asked:
-        return _Found("completed", early, left.written_at)
-    if begun and EVALUATES & set(begun.assets):
+    if begun and not left.num_asked and EVALUATES & set(begun.assets):
         return _Found("evaluating", None, since)
-    return _Found("completed", f"{early or 'trained'}, and asked nothing", left.written_at)
+    told = early if left.num_asked else f"{early or 'trained'}, and asked nothing"
+    return _Found("completed", told, left.written_at)
 
 
 def _early(record: CheckpointRecord) -> str | None:
