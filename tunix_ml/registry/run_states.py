@@ -8,8 +8,8 @@
     any                            failed               training_failed or evaluation_failed
     any                            cancelled, timed out the same
 
-A checkpoint of which nothing was asked is completed, and so is one that was to end before its last step: by
-its time budget, or by a sweep that gave the trial up. Both say so.
+A checkpoint of which nothing was asked is completed, and so is one that was to end before its last step: by its
+time budget, or by a sweep that gave the trial up. Both say so.
 """
 
 from collections import defaultdict
@@ -131,9 +131,13 @@ def _going_on(run: RunDirectory, left: _Left, facts: Sequence[StatusFact]) -> _F
     early = _early(left.record)
     if early and is_leased(run.path / ".lease"):
         return _Found("training", f"it was {early}, and goes on", since)
+    return _trained(left, begun, early=early, since=since)
+
+
+def _trained(left: _Left, begun: StatusFact | None, *, early: str | None, since: str) -> _Found:
+    """Return the state of a run whose training is over; `early` is why it was before its last step."""
     if left.unscored:
-        lack = f"no score yet of {', '.join(left.unscored)}"
-        return _Found("evaluating", lack, since)
+        return _Found("evaluating", f"no score yet of {', '.join(left.unscored)}", since)
     if begun and not left.num_asked and EVALUATES & set(begun.assets):
         return _Found("evaluating", None, since)
     told = early if left.num_asked else f"{early or 'trained'}, and asked nothing"
