@@ -39,6 +39,7 @@ def queued() -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("command", "expected"),
     list(zip(COMMANDS, (TWO, TWO, catalog_keys()), strict=True)),

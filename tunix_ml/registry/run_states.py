@@ -8,8 +8,8 @@
     any                            failed               training_failed or evaluation_failed
     any                            cancelled, timed out the same
 
-A checkpoint of which nothing was asked is completed, and so is one that was to end before its last step: by its
-time budget, or by a sweep that gave the trial up. Both say so.
+A checkpoint of which nothing was asked is completed, and so is one that was to end before its last step: by
+its time budget, or by a sweep that gave the trial up. Both say so.
 """
 
 from collections import defaultdict
