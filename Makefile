@@ -40,7 +40,7 @@ test-ray: ## Run the tests of sweeps with Ray installed
 	uv run --locked --extra ray pytest -q tests/tunix_ml/tuning
 
 test-postgres: ## Run Dagster on a PostgreSQL of its own; needs the programs of PostgreSQL
-	uv run --locked --extra postgres pytest -q tests/deploy
+	uv run --locked --extra postgres pytest -q -m "nightly or not nightly" tests/deploy
 
 test-notebook: ## Execute the notebook of a single session
 	uv run pytest -q tests/notebooks

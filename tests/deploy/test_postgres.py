@@ -10,7 +10,7 @@ import pytest
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.store import Store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 LAUNCH = """
 mutation ($params: ExecutionParams!) {

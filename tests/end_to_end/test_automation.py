@@ -110,6 +110,7 @@ def rows() -> Iterator[bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_file_becomes_a_ranked_row_a_change_rebuilds_and_a_fault_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,9 @@ PLANTED = {
     "private_key": in_steps(
         7, ("-----BEGIN " + "PRIVATE KEY-----", "It is 4."), ("----- BEGIN HERE -----", "It is 4.")
     ),
-    "password": in_steps(8, ("My password: hunter2!", "It is 4."), ("My password is not told.", "It is 4.")),
+    "password": in_steps(
+        8, ("My pass" + "word: hunter2!", "It is 4."), ("My password is not told.", "It is 4.")
+    ),
     "email": in_steps(9, ("Ask ann@example.com.", "It is 4."), ("Ask ann @ noon.", "It is 4.")),
     "telephone": in_steps(10, ("Call 212-555-0147 now.", "It is 4."), ("Call 212 times now.", "It is 4.")),
     "card_number": in_steps(

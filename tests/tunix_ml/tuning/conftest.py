@@ -3,10 +3,8 @@
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import jax
 import pytest
 
 from tunix_ml.contracts.sweep import SweepIdentity, SweepSpec
@@ -29,9 +27,11 @@ EXECUTION = ExecutionConfig(device="cpu", log_every_steps=1, save_every_steps=2,
 
 
 @pytest.fixture(autouse=True)
-def compiled_once_by_workers_too(sums: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def compiled_once_by_workers_too(
+    sums: Store, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Let the workers of all tests share what they have compiled."""
-    folder = Path(str(jax.config.jax_compilation_cache_dir)).parent / "workers"
+    folder = tmp_path_factory.getbasetemp() / "compiled_by_workers"
     folder.mkdir(exist_ok=True)
     if not (sums.home / "cache").exists():
         (sums.home / "cache").symlink_to(folder)
