@@ -15,6 +15,7 @@ KINDS = {API_KEY, PASSWORD, PRIVATE_KEY}
 # How many a file holds that are none: they try this very search, or have the form it looks for.
 MADE_UP = {
     "docs/how-to/deploy.md": 1,
+    "tests/end_to_end/test_planted_defects.py": 1,
     "tests/test_supply_chain.py": 1,
     "tests/tunix_ml/contracts/test_judge.py": 1,
     "tests/tunix_ml/datasets/quality/test_examine.py": 1,
