@@ -17,9 +17,9 @@ from tunix_ml.contracts.trace import Split
 from tunix_ml.datasets.columns import Frame, Origins, to_frame
 from tunix_ml.datasets.redaction import clean_rows, withheld
 from tunix_ml.traces.chunks import Chunk, LongChunk
-from tunix_ml.traces.ingest import reject_line
 from tunix_ml.traces.lines import Line
 from tunix_ml.traces.parse import ParsedChunk, parse_chunk
+from tunix_ml.traces.rejects import reject_line
 from tunix_ml.worker import die_with_parent
 
 _LENGTH_BYTES = 8

@@ -21,8 +21,8 @@ from tunix_ml.datasets.quality.sensitive import (
 )
 from tunix_ml.traces.canonical_rows import CanonicalRows, CanonicalTrace, to_canonical
 from tunix_ml.traces.decode import LineError
-from tunix_ml.traces.ingest import reject_line
 from tunix_ml.traces.lines import Line
+from tunix_ml.traces.rejects import reject_line
 
 _NO_OFFSET = -1
 

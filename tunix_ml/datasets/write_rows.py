@@ -31,8 +31,9 @@ from tunix_ml.datasets.tally import Place, Spread, Tally
 from tunix_ml.traces.canonical_rows import CanonicalRows, to_canonical
 from tunix_ml.traces.chunks import read_chunks
 from tunix_ml.traces.decode import LineError
-from tunix_ml.traces.ingest import Ingested, duplicate_error, reject_line
+from tunix_ml.traces.ingest import Ingested
 from tunix_ml.traces.lines import Line
+from tunix_ml.traces.rejects import duplicate_error, reject_line
 from tunix_ml.traces.sources import source_files
 
 Record = Ingested | DatasetTrace | Reject | Filtered
@@ -210,7 +211,7 @@ def _num_workers(files: tuple[Path, ...]) -> int:
 
 def _duplicates(repeated: dict[int, Place], table: pa.Table, content: AnyChunk | None) -> list[Reject]:
     sources, numbers = table["source"].to_pylist(), table["source_line"].to_pylist()
-    lines = {line.number: line for line in content.lines() if isinstance(line, Line)} if content else {}
+    lines = content.numbered_lines() if content else {}
     found = []
     for index, first in repeated.items():
         line = lines.get(numbers[index]) or _line_of(table, index)

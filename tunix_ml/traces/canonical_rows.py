@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tunix_ml.contracts.canonical import canonical_json
-from tunix_ml.contracts.trace import Trace
+from tunix_ml.contracts.trace import Trace, TraceStep
 
 
 class CanonicalStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -106,6 +106,13 @@ def to_canonical(trace: Trace) -> CanonicalTrace:
         steps=steps,
         trace_version=trace.trace_version,
     )
+
+
+def from_canonical(trace: CanonicalTrace) -> Trace:
+    """Return the same trace with its fields in the order of the contract."""
+    steps = tuple(TraceStep(step.i, step.type, step.content) for step in trace.steps)
+    meta = None if isinstance(trace.meta, UnsetType) else trace.meta
+    return Trace(trace.trace_version, trace.prompt, trace.final_answer, steps, meta)
 
 
 def _keep_their_rules(traces: list[CanonicalTrace]) -> bool:

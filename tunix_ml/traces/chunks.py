@@ -33,6 +33,10 @@ class Chunk(NamedTuple):
         """Yield its lines as `read_lines` does."""
         return split_lines(io.BytesIO(self.content), number=self.number, byte_offset=self.byte_offset)
 
+    def numbered_lines(self) -> dict[int, Line]:
+        """Return its lines by their number, without those that are longer than a line may be."""
+        return {line.number: line for line in self.lines() if isinstance(line, Line)}
+
 
 class LongChunk(NamedTuple):
     """One line that is longer than a line may be, of which the start is kept."""
@@ -43,6 +47,10 @@ class LongChunk(NamedTuple):
     def lines(self) -> Iterator[Line | LongLine]:
         """Yield that line."""
         yield self.line
+
+    def numbered_lines(self) -> dict[int, Line]:
+        """Return nothing: its line is longer than a line may be."""
+        return {}
 
 
 def read_chunks(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk | LongChunk]:

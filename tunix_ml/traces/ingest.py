@@ -1,5 +1,6 @@
 """From JSONL files to traces: each line becomes one trace or one reject, and none is lost."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -8,14 +9,12 @@ from tunix_ml.contracts.canonical import file_sha256, sha256_hex
 from tunix_ml.contracts.manifest import SourceFile
 from tunix_ml.contracts.recipe import JsonlSource
 from tunix_ml.contracts.reject import Reject
-from tunix_ml.contracts.trace import Trace
-from tunix_ml.traces.decode import LineError, decode_record
-from tunix_ml.traces.excerpts import excerpt, printable
-from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine, read_lines
-from tunix_ml.traces.mapping import to_trace
+from tunix_ml.contracts.trace import TRACE_ID_LENGTH, Trace
+from tunix_ml.traces.canonical_rows import from_canonical
+from tunix_ml.traces.chunks import Chunk, LongChunk, read_chunks
+from tunix_ml.traces.parse import ParsedChunk, parse_chunk
+from tunix_ml.traces.rejects import duplicate_error, reject_line
 from tunix_ml.traces.sources import source_files
-
-_MESSAGE_CHARACTERS = 600
 
 
 class Ingested(NamedTuple):
@@ -59,65 +58,26 @@ def describe_sources(
     )
 
 
-def read_trace(line: Line, source: JsonlSource) -> Trace:
-    """Return the trace that one line holds.
-
-    Raises:
-        LineError: it holds none.
-    """
-    return to_trace(decode_record(line.content, is_terminated=line.is_terminated), source)
-
-
-def duplicate_error(*, line: int, source: str) -> LineError:
-    """Return what is wrong with a line whose content stands at an earlier place."""
-    return LineError("duplicate_trace", f"the same content as line {line} of {source}")
-
-
-def reject_line(line: Line, source: str, error: LineError) -> Reject:
-    """Return the reject of one line."""
-    return Reject(
-        source=source,
-        line=line.number,
-        byte_offset=line.byte_offset,
-        code=error.code,
-        message=printable(error.message[:_MESSAGE_CHARACTERS]),
-        sha256=sha256_hex(line.content),
-        excerpt=excerpt(line.content),
-    )
-
-
-def reject_long_line(line: LongLine, source: str) -> Reject:
-    """Return the reject of a line that is longer than a line may be."""
-    return Reject(
-        source=source,
-        line=line.number,
-        byte_offset=line.byte_offset,
-        code="line_too_long",
-        message=f"the line has {line.num_bytes} bytes, expected at most {MAX_LINE_BYTES}",
-        sha256=line.sha256,
-        excerpt=excerpt(line.start),
-    )
-
-
 def _ingest(source: JsonlSource, files: tuple[Path, ...]) -> Iterator[Ingested | Reject]:
     first_places: dict[bytes, _Place] = {}
-    for file in files:
-        for line in read_lines(file):
-            if isinstance(line, LongLine):
-                yield reject_long_line(line, file.name)
-            elif line.content and not line.content.isspace():
-                yield _ingest_line(line, source, _Place(file.name, line.number), first_places)
+    for chunk in itertools.chain.from_iterable(map(read_chunks, files)):
+        parsed = parse_chunk(chunk, source)
+        found = [*parsed.rejects, *_first_of_their_content(chunk, parsed, first_places)]
+        yield from sorted(found, key=lambda record: record.line)
 
 
-def _ingest_line(
-    line: Line, source: JsonlSource, place: _Place, first_places: dict[bytes, _Place]
-) -> Ingested | Reject:
-    try:
-        trace = read_trace(line, source)
-        trace_id = trace.trace_id()
+def _first_of_their_content(
+    chunk: Chunk | LongChunk, parsed: ParsedChunk, first_places: dict[bytes, _Place]
+) -> Iterator[Ingested | Reject]:
+    repeated: dict[int, _Place] = {}
+    for trace, canonical, number in zip(parsed.rows.traces, parsed.rows.canonical, parsed.lines, strict=True):
+        place = _Place(chunk.source, number)
+        trace_id = sha256_hex(canonical)[:TRACE_ID_LENGTH]
         first = first_places.setdefault(bytes.fromhex(trace_id), place)
-        if first is not place:
-            raise duplicate_error(line=first.line, source=first.source)
-    except LineError as error:
-        return reject_line(line, place.source, error)
-    return Ingested(trace, trace_id, *place)
+        if first is place:
+            yield Ingested(from_canonical(trace), trace_id, *place)
+        else:
+            repeated[number] = first
+    lines = chunk.numbered_lines() if repeated else {}
+    for number, first in repeated.items():
+        yield reject_line(lines[number], chunk.source, duplicate_error(line=first.line, source=first.source))

@@ -5,11 +5,13 @@ from typing import NamedTuple
 from tunix_ml.contracts.canonical import canonical_json
 from tunix_ml.contracts.recipe import JsonlSource
 from tunix_ml.contracts.reject import Reject
+from tunix_ml.contracts.trace import Trace
 from tunix_ml.traces.canonical_rows import CanonicalRows, decode_rows, to_canonical
 from tunix_ml.traces.chunks import Chunk, LongChunk
-from tunix_ml.traces.decode import LineError
-from tunix_ml.traces.ingest import read_trace, reject_line, reject_long_line
+from tunix_ml.traces.decode import LineError, decode_record
 from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine
+from tunix_ml.traces.mapping import to_trace
+from tunix_ml.traces.rejects import reject_line, reject_long_line
 
 
 class ParsedChunk(NamedTuple):
@@ -36,6 +38,15 @@ def parse_chunk(chunk: Chunk | LongChunk, source: JsonlSource) -> ParsedChunk:
     _parse_lines(lines, source, chunk.source, parsed)
     parsed.rejects.sort(key=lambda reject: reject.line)
     return parsed
+
+
+def read_trace(line: Line, source: JsonlSource) -> Trace:
+    """Return the trace that one line holds.
+
+    Raises:
+        LineError: it holds none.
+    """
+    return to_trace(decode_record(line.content, is_terminated=line.is_terminated), source)
 
 
 def _has_long_line(content: bytes) -> bool:

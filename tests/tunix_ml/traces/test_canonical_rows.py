@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tunix_ml.contracts.recipe import JsonlSource
 from tunix_ml.contracts.trace import Trace, TraceStep
-from tunix_ml.traces.canonical_rows import decode_rows, encode_rows, to_canonical
-from tunix_ml.traces.ingest import read_trace
+from tunix_ml.traces.canonical_rows import decode_rows, encode_rows, from_canonical, to_canonical
 from tunix_ml.traces.lines import Line
+from tunix_ml.traces.parse import read_trace
 
 SOURCE = JsonlSource(kind="jsonl", path="a.jsonl")
 STEP = {"i": 0, "type": "t", "content": "c"}
@@ -133,3 +133,4 @@ def test_a_step_is_no_other_than_a_trace_step() -> None:
     trace = Trace("1.0", "Q", "A", (TraceStep(3, "t", "c"),), {"a": 1.5})
 
     assert msgspec.convert(msgspec.to_builtins(to_canonical(trace)), Trace) == trace
+    assert from_canonical(to_canonical(trace)) == trace

@@ -3,16 +3,17 @@ import random
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from tunix_ml.contracts.recipe import JsonlSource
 from tunix_ml.contracts.reject import Reject
 from tunix_ml.contracts.trace import Trace
+from tunix_ml.traces.canonical_rows import from_canonical
 from tunix_ml.traces.chunks import read_chunks
-from tunix_ml.traces.ingest import Ingested, ingest
-from tunix_ml.traces.lines import MAX_LINE_BYTES
-from tunix_ml.traces.parse import parse_chunk
+from tunix_ml.traces.decode import LineError
+from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine, read_lines
+from tunix_ml.traces.parse import parse_chunk, read_trace
+from tunix_ml.traces.rejects import reject_line, reject_long_line
 
 STEP = {"i": 0, "type": "t", "content": "c"}
 
@@ -43,24 +44,30 @@ BAD = [
 
 
 def both_ways(path: Path, source: JsonlSource, chunk_bytes: int) -> tuple[list[Any], list[Any]]:
-    """Return what chunks give, and what the reader of single lines gives, each sorted by line."""
+    """Return what chunks give, and what every line by itself gives, each with its line and in their order."""
     found: list[tuple[int, Any]] = []
     for chunk in read_chunks(path, chunk_bytes=chunk_bytes):
         parsed = parse_chunk(chunk, source)
         assert parsed.lines == sorted(parsed.lines)
-        traces = [msgspec.convert(msgspec.to_builtins(row), Trace) for row in parsed.rows.traces]
-        found += zip(parsed.lines, traces, strict=True)
+        found += zip(parsed.lines, map(from_canonical, parsed.rows.traces), strict=True)
         found += [(reject.line, reject) for reject in parsed.rejects]
-    records = ingest(source, base_dir=path.parent)
-    expected = [(r.line, r if isinstance(r, Reject) else r.trace) for r in records]
+    lines = [line for line in read_lines(path) if isinstance(line, LongLine) or line.content.strip()]
+    expected = [(line.number, by_itself(line, source, path.name)) for line in lines]
     return sorted(found, key=lambda pair: pair[0]), expected
+
+
+def by_itself(line: Line | LongLine, source: JsonlSource, name: str) -> Trace | Reject:
+    if isinstance(line, LongLine):
+        return reject_long_line(line, name)
+    try:
+        return read_trace(line, source)
+    except LineError as error:
+        return reject_line(line, name, error)
 
 
 @pytest.mark.parametrize("chunk_bytes", [100, 10_000, 1 << 18, 8 << 20])
 @pytest.mark.parametrize("seed", range(3))
-def test_chunks_give_what_the_reader_of_single_lines_gives(
-    tmp_path: Path, chunk_bytes: int, seed: int
-) -> None:
+def test_chunks_give_what_every_line_by_itself_gives(tmp_path: Path, chunk_bytes: int, seed: int) -> None:
     lines = [good(number) for number in range(10, 200)] + BAD
     random.Random(seed).shuffle(lines)
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
@@ -87,7 +94,3 @@ def test_other_formats_are_read_line_by_line(tmp_path: Path) -> None:
 
     assert found == expected
     assert [type(record) for _, record in found] == [Trace, Reject]
-
-
-def test_an_ingested_record_is_what_both_ways_share() -> None:
-    assert Ingested._fields == ("trace", "trace_id", "source", "line")
