@@ -37,7 +37,7 @@ def entry(folder):
     recipe = DatasetRecipe(description="d", license="l", source=source, max_reject_rate=0.5)
     return CatalogEntry("a-v1", recipe, folder / "a.yaml")
 """
-NUM_ROWS = 150_000
+NUM_ROWS = 60_000
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_build_that_was_killed_can_be_done_again(folder: Path) -> None:
     dataset = Dataset(build_dataset(store, entry, report=lambda line: None))
     elsewhere = build_dataset(Store(folder / "other"), entry, report=lambda line: None, num_workers=0)
 
-    assert dataset.manifest.counts() == (NUM_ROWS + 250, NUM_ROWS, 150, 0, 100)
+    assert dataset.manifest.counts() == (NUM_ROWS + 100, NUM_ROWS, 60, 0, 40)
     subject = Subject(store, "a-v1", store.slot("dataset", "a-v1"), dataset.snapshot)
     assert counts_agree(subject).passed
     assert digest_matches_content(subject).passed
