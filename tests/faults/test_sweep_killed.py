@@ -14,7 +14,7 @@ from tunix_ml.store import Snapshot, Store
 from tunix_ml.training.identify import identify
 from tunix_ml.training.metrics import read_metrics
 from tunix_ml.tuning.sweep import SweepJob
-from tunix_ml.tuning.trials import TrialTable, read_trials
+from tunix_ml.tuning.trials import read_trials
 
 NUM_STEPS = 400
 TRAIN = TrainConfig(
@@ -75,7 +75,6 @@ def trainers(home: Path) -> list[int]:
 def test_a_driver_killed_while_a_trial_trains_leaves_nothing_and_goes_on_from_its_checkpoint(
     store: Store, job: SweepJob
 ) -> None:
-    table = TrialTable(store, job.identity)
     driver = start(job)
     wait_for(lambda: any(has_saved(store, run_id) for run_id in store.run_ids()), timeout_s=300)
     (pid,) = trainers(store.home)
@@ -83,7 +82,6 @@ def test_a_driver_killed_while_a_trial_trains_leaves_nothing_and_goes_on_from_it
     driver.communicate()
 
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=5)
-    table.load(retry_failed=False)
     (begun,) = [store.run(run_id) for run_id in store.run_ids()]
     before = read_metrics(begun.path / "metrics.jsonl")[-1].step
     out, err = start(job).communicate(timeout=600)
