@@ -4,13 +4,13 @@ Only the steps change. Rows, order, schedule, metrics, checkpoints and the expor
 code, so JAX is still there, on the CPU: it draws fresh parameters, and checks what torch has trained.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
 from tunix_ml.modeling.decoder import Network, Params
 from tunix_ml.modeling.huggingface import save_model
+from tunix_ml.modeling.lora import LoraConfig
 from tunix_ml.modeling.tensors import assemble, place_of, places
 from tunix_ml.training import placement as placements
 from tunix_ml.training.data import Batch
@@ -30,6 +31,7 @@ from tunix_ml.training.optimizers import learning_rate_at
 from tunix_ml.training.placement import Placement
 from tunix_ml.training.step import CompiledSteps, StepMetrics, TrainState
 from tunix_ml.training.torch_trainer import (
+    Adapter,
     Moments,
     Rows,
     TorchNotInstalled,
@@ -91,7 +93,6 @@ def check_supported(config: TrainConfig, execution: ExecutionConfig) -> None:
     """
     refused = {
         f"optimizer {config.optimizer!r}": config.optimizer != "adamw",
-        f"lora_rank {config.lora_rank}": config.lora_rank > 0,
         f"dropout {config.dropout}": config.dropout > 0,
         f"mesh_fsdp {execution.mesh_fsdp}": execution.mesh_fsdp > 1,
         f"mesh_tp {execution.mesh_tp}": execution.mesh_tp > 1,
@@ -109,7 +110,7 @@ def compile_steps(
     num_steps: int,
     execution: ExecutionConfig,
     state: TrainState,
-    frozen: Params,  # noqa: ARG001 - none without adapters
+    frozen: Params,
     batch: Batch,  # noqa: ARG001 - torch compiles for no shape
     placement: TorchPlacement,
 ) -> CompiledSteps:
@@ -119,7 +120,10 @@ def compile_steps(
     """
     start = perf_counter()
     rates = learning_rate_at(jnp.arange(num_steps), config=config, num_steps=num_steps)
-    steps = _Steps(_Layout(network, placement), _load(network, config, execution, state, placement), state)
+    lora = network.lora
+    layout = _AdapterLayout(network, placement, lora) if lora else _Layout(network, placement)
+    trainer = _load(layout, _settings(config, execution, placement), state, frozen)
+    steps = _Steps(layout, trainer, state)
     steps.learning_rates = [float(rate) for rate in np.asarray(rates)]
     return CompiledSteps(
         train=cast("Any", steps.train),
@@ -128,31 +132,68 @@ def compile_steps(
     )
 
 
-class _Layout(NamedTuple):
+@dataclass(frozen=True)
+class _Layout:
     """How the parameters of a network lie in the tensors of a folder, and back."""
 
     network: Network
     placement: Placement
 
     def to_tensors(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        values = self.network.unstack({name: np.asarray(value) for name, value in params.items()})
-        family = self.network.config.family
+        values, family = self._single(params), self.network.config.family
         return {
-            tensor: assemble([np.asarray(values[name]) for name in names], place_of(names[0], family))
+            tensor: assemble([values[name] for name in names], place_of(names[0], family))
             for tensor, names in places(values, family).items()
         }
 
     def to_params(self, tensors: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> Params:
-        family = self.network.config.family
-        network = self.network
-        single = jax.eval_shape(lambda: network.unstack(network.init(jax.random.key(0))))
+        network, family = self.network, self.network.config.family
         values = {}
-        for name in single:
+        for name in jax.eval_shape(lambda: network.unstack(network.init(jax.random.key(0)))):
             place = place_of(name, family)
             values[name] = np.ascontiguousarray(place.take(tensors[place.tensor]))
+        return self._stacked(values, like)
+
+    def adapters(self, params: Params) -> dict[str, Adapter]:  # noqa: ARG002 - of the other layout
+        """Return none: every parameter is trained."""
+        return {}
+
+    def _single(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self.network.unstack({name: np.asarray(value) for name, value in params.items()})
+
+    def _stacked(self, values: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> Params:
         stacked = self.network.stack({name: jnp.asarray(value) for name, value in values.items()})
         params: Params = jax.device_put({name: stacked[name] for name in like}, self.placement.replicated)
         return params
+
+
+@dataclass(frozen=True)
+class _AdapterLayout(_Layout):
+    """How the adapters of a network lie in the trainer: as they are, a layer at a time."""
+
+    lora: LoraConfig
+
+    def to_tensors(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self._single(params)
+
+    def to_params(self, tensors: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> Params:
+        return self._stacked(tensors, like)
+
+    def adapters(self, params: Params) -> dict[str, Adapter]:
+        """Return the adapters by the module that they are beside."""
+        values, family = self._single(params), self.network.config.family
+        found = {}
+        for module in dict.fromkeys(name.rpartition(".")[0] for name in values):
+            place = place_of(f"{module}.kernel", family)
+            found[module] = Adapter(
+                module=place.tensor.removesuffix(".weight"),
+                part=place.part,
+                num_parts=place.num_parts,
+                scale=self.lora.scale,
+                first=values[f"{module}.lora_a"],
+                second=values[f"{module}.lora_b"],
+            )
+        return found
 
 
 class _Steps:
@@ -234,15 +275,8 @@ jax.tree_util.register_pytree_node(
 )
 
 
-def _load(
-    network: Network,
-    config: TrainConfig,
-    execution: ExecutionConfig,
-    state: TrainState,
-    placement: TorchPlacement,
-) -> TorchTrainer:
-    """Return a trainer that goes on from a state."""
-    settings = TorchSettings(
+def _settings(config: TrainConfig, execution: ExecutionConfig, placement: TorchPlacement) -> TorchSettings:
+    return TorchSettings(
         device=placement.torch_device,
         precision=config.precision,
         num_parts=execution.gradient_accumulation_steps,
@@ -252,13 +286,18 @@ def _load(
         adam_b2=config.adam_b2,
         grad_clip_norm=config.grad_clip_norm,
     )
+
+
+def _load(layout: _Layout, settings: TorchSettings, state: TrainState, frozen: Params) -> TorchTrainer:
+    """Return a trainer that goes on from a state."""
+    config, adapters = layout.network.config, layout.adapters(state.params)
     with TemporaryDirectory(prefix="tunix-") as folder:
-        save_model(Path(folder), config=network.config, params=state.params, special_token_ids=_NO_TOKENS)
-        trainer = TorchTrainer(Path(folder), settings)
+        params = frozen if adapters else state.params
+        save_model(Path(folder), config=config, params=params, special_token_ids=_NO_TOKENS)
+        trainer = TorchTrainer(Path(folder), settings, adapters)
     if int(state.step):
-        to_tensors: Callable[[Any], dict[str, np.ndarray]] = _Layout(network, placement).to_tensors
-        first, second = (optax.tree.get(state.opt_state, name) for name in ("mu", "nu"))
-        trainer.restore_moments(Moments(to_tensors(first), to_tensors(second)), num_steps=int(state.step))
+        first, second = (layout.to_tensors(optax.tree.get(state.opt_state, name)) for name in ("mu", "nu"))
+        trainer.restore_moments(Moments(first, second), num_steps=int(state.step))
     return trainer
 
 

@@ -6,7 +6,7 @@ it. Data order, schedule, files and reports are the business of its callers.
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +51,24 @@ class Moments(NamedTuple):
     second: dict[str, np.ndarray]
 
 
+class Adapter(NamedTuple):
+    """Two matrices beside a product, y = x kernel + (x first) second * scale, trained in its stead.
+
+    Attributes:
+        module: path of the product in the model, `model.layers.0.mlp.up_proj`.
+        part: which of `num_parts` equal parts of the outputs it adds to.
+        first: shape (inputs, rank).
+        second: shape (rank, outputs of that part).
+    """
+
+    module: str
+    part: int
+    num_parts: int
+    scale: float
+    first: np.ndarray
+    second: np.ndarray
+
+
 @dataclass(frozen=True, kw_only=True)
 class TorchSettings:
     """How a TorchTrainer works.
@@ -73,16 +91,22 @@ class TorchSettings:
 
 
 class TorchTrainer:
-    """A model from a Hugging Face folder, and its AdamW; every step changes both."""
+    """A model from a Hugging Face folder, and its AdamW; every step changes both.
 
-    def __init__(self, folder: Path, settings: TorchSettings) -> None:
+    With adapters it is they that are trained, named with `.lora_a` and `.lora_b`; the model stays as it is.
+    """
+
+    def __init__(
+        self, folder: Path, settings: TorchSettings, adapters: Mapping[str, Adapter] | None = None
+    ) -> None:
         self.torch = import_torch()
         self.settings = settings
         self.model = load_model(folder, device=settings.device)
         if settings.remat:
             name = "activation_checkpointing_enable"  # of transformers 5.23, not of 5.12
             getattr(self.model, name, self.model.gradient_checkpointing_enable)()
-        self.parameters = dict(self.model.named_parameters())  # one that is used twice stands here once
+        # One that is used twice stands among the named parameters once.
+        self.parameters = self._adapt(adapters) if adapters else dict(self.model.named_parameters())
         self.optimizer = self._make_optimizer()
 
     def train(self, rows: Rows, *, learning_rate: float) -> StepResult:
@@ -108,7 +132,7 @@ class TorchTrainer:
             return NatsSum(float(self._nats(rows)), float(rows.weights.sum()))
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return a copy of the parameters under their names in the folder."""
+        """Return a copy of what is trained: parameters under their names in the folder, or adapters."""
         return {name: _array(value) for name, value in self.parameters.items()}
 
     def moments(self) -> Moments:
@@ -127,6 +151,30 @@ class TorchTrainer:
                 "exp_avg": self._tensor(moments.first[name]),
                 "exp_avg_sq": self._tensor(moments.second[name]),
             }
+
+    def _adapt(self, adapters: Mapping[str, Adapter]) -> dict[str, Any]:
+        """Put adapters beside their products, and return their matrices by name."""
+        self.model.requires_grad_(False)
+        trained: dict[str, Any] = {}
+        for name, adapter in adapters.items():
+            first, second = (
+                self._tensor(matrix).requires_grad_() for matrix in (adapter.first, adapter.second)
+            )
+            product = self.model.get_submodule(adapter.module)
+            product.register_forward_hook(self._addition(adapter, first, second))
+            trained |= {f"{name}.lora_a": first, f"{name}.lora_b": second}
+        return trained
+
+    def _addition(self, adapter: Adapter, first: Any, second: Any) -> Callable[[Any, Any, Any], Any]:
+        """Return a forward hook that adds to a product's outputs what an adapter makes of its inputs."""
+        width = second.shape[1]
+        before, after = adapter.part * width, (adapter.num_parts - 1 - adapter.part) * width
+
+        def add(_: Any, inputs: Any, outputs: Any) -> Any:
+            added = (inputs[0] @ first) @ second * adapter.scale
+            return outputs + self.torch.nn.functional.pad(added, (before, after))
+
+        return add
 
     def _make_optimizer(self) -> Any:
         settings = self.settings

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import importlib.util
 import sys
@@ -7,10 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from tunix_ml.contracts.training import ExecutionConfig, RunIdentity, TrainConfig
 from tunix_ml.modeling.config import ModelConfig
 from tunix_ml.modeling.decoder import Network
+from tunix_ml.modeling.lora import LoraConfig
 from tunix_ml.store import Store
 from tunix_ml.training import step, torch_engine
 from tunix_ml.training.data import Batch, TokenRows, indices_of_step, read_rows
@@ -18,7 +21,7 @@ from tunix_ml.training.devices import DeviceNotFound
 from tunix_ml.training.loop import train
 from tunix_ml.training.placement import Placement, make_placement
 from tunix_ml.training.reproduce import reproduce
-from tunix_ml.training.step import CompiledSteps, TrainState, init_state
+from tunix_ml.training.step import CompiledSteps, Initial, TrainState, init_state
 from tunix_ml.training.torch_engine import EngineError, check_supported
 
 NUM_STEPS = 20
@@ -37,6 +40,13 @@ SHAPE: dict[str, Any] = {
     "head_dim": 8,
     "max_position_embeddings": SEQ_LEN,
 }
+LORA = LoraConfig(rank=4, alpha=8.0, targets="[qv]_proj|c_fc|(up|down)_proj")
+GPT2 = SHAPE | {"model_type": "gpt2", "num_key_value_heads": 2, "attention_bias": True, "mlp_bias": True}
+ADAPTED = [
+    pytest.param(Network(ModelConfig(**SHAPE), lora=LORA), id="llama"),
+    pytest.param(Network(ModelConfig(**SHAPE | {"num_hidden_layers": 8}), lora=LORA), id="deep"),
+    pytest.param(Network(ModelConfig(**GPT2), lora=LORA), id="gpt2, whose file holds q, k and v as one"),
+]
 has_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
 
@@ -63,19 +73,26 @@ def batch_of_step(rows: TokenRows, number: int) -> Batch:
 
 
 def start(network: Network, placement: Placement) -> TrainState:
-    return init_state(network, RECIPE, num_steps=NUM_STEPS, placement=placement).state
+    return begin(network, placement).state
+
+
+def begin(network: Network, placement: Placement) -> Initial:
+    """Return fresh parameters, or fresh adapters of fresh ones."""
+    base = dataclasses.replace(network, lora=None).init(jax.random.key(1)) if network.lora else None
+    return init_state(network, RECIPE, num_steps=NUM_STEPS, placement=placement, base=base)
 
 
 def compiled(
     engine: Any, network: Network, placement: Placement, rows: TokenRows, state: TrainState, **execution: Any
 ) -> CompiledSteps:
+    frozen = begin(network, placement).frozen
     steps: CompiledSteps = engine.compile_steps(
         network,
         RECIPE,
         num_steps=NUM_STEPS,
         execution=CPU.model_copy(update=execution),
         state=state,
-        frozen={},
+        frozen=frozen,
         batch=batch_of_step(rows, 0),
         placement=placement,
     )
@@ -83,13 +100,18 @@ def compiled(
 
 
 def take(
-    steps: CompiledSteps, state: TrainState, rows: TokenRows, placement: Placement, numbers: range
+    steps: CompiledSteps,
+    state: TrainState,
+    rows: TokenRows,
+    placement: Placement,
+    numbers: range,
+    network: Network,
 ) -> tuple[TrainState, list[float], list[float]]:
     """Take some steps, and return the state after them, their losses and gradient norms."""
-    losses, norms = [], []
+    losses, norms, frozen = [], [], begin(network, placement).frozen
     for number in numbers:
         batch = placement.put_batch(batch_of_step(rows, number))
-        state, metrics = steps.train(state, {}, batch)
+        state, metrics = steps.train(state, frozen, batch)
         losses.append(float(metrics.loss))
         norms.append(float(metrics.grad_norm))
     return state, losses, norms
@@ -99,7 +121,7 @@ def run(engine: Any, network: Network, rows: TokenRows, **execution: Any) -> tup
     placement = torch_engine.make_placement(RECIPE, CPU) if engine is torch_engine else make_placement(CPU)
     state = start(network, placement)
     steps = compiled(engine, network, placement, rows, state, **execution)
-    state, losses, _ = take(steps, state, rows, placement, range(NUM_STEPS))
+    state, losses, _ = take(steps, state, rows, placement, range(NUM_STEPS), network)
     return state, losses
 
 
@@ -109,7 +131,7 @@ def run(engine: Any, network: Network, rows: TokenRows, **execution: Any) -> tup
     [
         SHAPE,
         SHAPE | {"tie_word_embeddings": False, "num_hidden_layers": 8},
-        SHAPE | {"model_type": "gpt2", "num_key_value_heads": 2, "attention_bias": True, "mlp_bias": True},
+        GPT2,
     ],
     ids=["llama", "untied and deep", "gpt2"],
 )
@@ -121,6 +143,19 @@ def test_the_first_losses_are_those_of_jax_on_packed_rows(rows: TokenRows, shape
 
     assert ours[-1] < ours[0]
     np.testing.assert_allclose(theirs, ours, atol=1e-4)  # sums in another order
+
+
+@has_torch
+@pytest.mark.parametrize("network", ADAPTED)
+def test_adapters_are_trained_as_by_jax(rows: TokenRows, network: Network) -> None:
+    ours, losses = run(step, network, rows)
+    theirs, found = run(torch_engine, network, rows, gradient_accumulation_steps=2, remat="on")
+
+    assert losses[-1] < losses[0]
+    np.testing.assert_allclose(found, losses, atol=1e-4)  # sums in another order
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs.whole)  # type: ignore[attr-defined]
+    for mine, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(other, mine, atol=2e-3)  # AdamW divides by what is almost zero
 
 
 @has_torch
@@ -136,15 +171,17 @@ def test_a_state_of_torch_is_the_state_of_jax(rows: TokenRows) -> None:
 
 
 @has_torch
-def test_resumed_is_as_uninterrupted_bit_for_bit(rows: TokenRows) -> None:
-    network, placement = Network(ModelConfig(**SHAPE)), torch_engine.make_placement(RECIPE, CPU)
-    begin = start(network, placement)
+@pytest.mark.parametrize("lora", [None, LORA], ids=["whole", "adapters"])
+def test_resumed_is_as_uninterrupted_bit_for_bit(rows: TokenRows, lora: LoraConfig | None) -> None:
+    network = Network(ModelConfig(**SHAPE), lora=lora)
+    placement = torch_engine.make_placement(RECIPE, CPU)
+    fresh = start(network, placement)
     engine = functools.partial(compiled, torch_engine, network, placement, rows)
 
-    state, losses, norms = take(engine(begin), begin, rows, placement, range(8))
-    half, _, _ = take(engine(begin), begin, rows, placement, range(4))
+    state, losses, norms = take(engine(fresh), fresh, rows, placement, range(8), network)
+    half, _, _ = take(engine(fresh), fresh, rows, placement, range(4), network)
     saved = jax.tree.map(np.array, half)
-    resumed, late_losses, late_norms = take(engine(saved), saved, rows, placement, range(4, 8))
+    resumed, late_losses, late_norms = take(engine(saved), saved, rows, placement, range(4, 8), network)
 
     assert (late_losses, late_norms) == (losses[4:], norms[4:])
     for mine, other in zip(jax.tree.leaves(state), jax.tree.leaves(resumed), strict=True):
@@ -188,7 +225,6 @@ def test_other_parameters_than_those_trained_are_not_evaluated(rows: TokenRows) 
     ("recipe", "execution", "what"),
     [
         ({"optimizer": "lion"}, {}, "optimizer 'lion'"),
-        ({"lora_rank": 4}, {}, "lora_rank 4"),
         ({"dropout": 0.1}, {}, "dropout 0.1"),
         ({}, {"mesh_fsdp": 2}, "mesh_fsdp 2"),
         ({}, {"mesh_tp": 2}, "mesh_tp 2"),
@@ -247,3 +283,24 @@ def test_a_run_of_torch_resumes_reproduces_its_loss_and_leaves_a_model(
     assert record.model_digest == expected.model_digest
     found = reproduce(store=sums, run_id=identity.run_id(), device="cpu")
     assert found.restored == found.exported == pytest.approx(record.validation_loss, rel=1e-6)
+
+
+@has_torch
+def test_a_run_of_torch_leaves_adapters_and_the_model_that_they_are_merged_into(
+    trained: Any, adapt: Callable[..., RunIdentity]
+) -> None:
+    records, tensors = {}, {}
+    for engine in ("jax", "torch"):
+        identity = adapt(trained, engine=engine, recipe=engine)
+        records[engine] = trained.train(identity)
+        model = trained.store.run(identity.run_id()).slot("model").resolve().path
+        tensors[engine] = load_file(model / "model.safetensors") | load_file(
+            model / "adapter" / "adapter_model.safetensors"
+        )
+
+    assert records["torch"].final_loss == pytest.approx(records["jax"].final_loss, abs=1e-4)
+    assert tensors["torch"].keys() == tensors["jax"].keys()
+    for name, value in tensors["jax"].items():
+        np.testing.assert_allclose(tensors["torch"][name], value, atol=2e-3)
+    found = reproduce(store=trained.store, run_id=identity.run_id(), device="cpu")
+    assert found.restored == pytest.approx(found.exported, rel=1e-6)
