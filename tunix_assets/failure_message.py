@@ -18,9 +18,10 @@ _AGAIN = {
 
 
 class Failure(NamedTuple):
-    """What failed, why, and what to do about it."""
+    """What failed, why, and what to do about it; a check if it is that which failed."""
 
     asset: str | None
+    check: str | None
     partition: str | None
     cause: str
     next_step: str
@@ -31,15 +32,33 @@ class Failure(NamedTuple):
         return f"{self.asset or 'the run'}{of} {verb.replace('_', ' ')}: {self.cause}\nnext: {self.next_step}"
 
 
+class _Found(NamedTuple):
+    asset: str | None
+    check: str | None
+    cause: str
+
+
 def failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str | None) -> Failure:
     """Return what a failed run is about; `message` is that of its last event."""
     checks = [found for found in _evaluations(instance, run.run_id) if _blocks(found)]
     found = _of_checks(checks) if checks else _of_steps(instance, run.run_id)
-    asset = found[0] if found else None
-    cause = found[1] if found else _of_process(instance, run.run_id) or message or "its process is gone"
-    cause = cause if len(cause) <= _MAX_CAUSE_CHARS else f"{cause[:_MAX_CAUSE_CHARS]} …"
-    next_step = _RETRIED if run.tags.get(RETRY_TAG) == "true" else _next_step(asset, is_check=bool(checks))
-    return Failure(asset, run.tags.get(PARTITION_TAG), cause, next_step)
+    if found is None:
+        found = _Found(None, None, _of_process(instance, run.run_id) or message or "its process is gone")
+    cause = found.cause if len(found.cause) <= _MAX_CAUSE_CHARS else f"{found.cause[:_MAX_CAUSE_CHARS]} …"
+    is_retried = run.tags.get(RETRY_TAG) == "true"
+    next_step = _RETRIED if is_retried else _next_step(found, has_blocked=bool(checks))
+    return Failure(found.asset, found.check, run.tags.get(PARTITION_TAG), cause, next_step)
+
+
+def planned_checks(instance: dg.DagsterInstance, run_id: str) -> dict[str, dg.AssetCheckKey]:
+    """Return the checks that a run was to do, by the step that does each."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
+    events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kind)]
+    return {
+        event.step_key: event.asset_check_planned_data.asset_check_key
+        for event in events
+        if event and event.step_key
+    }
 
 
 def is_timed_out(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str | None) -> bool:
@@ -60,19 +79,21 @@ def _blocks(check: dg.AssetCheckEvaluation) -> bool:
     return bool(check.blocking) and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
 
 
-def _of_checks(checks: list[dg.AssetCheckEvaluation]) -> tuple[str, str]:
+def _of_checks(checks: list[dg.AssetCheckEvaluation]) -> _Found:
     told = "; ".join(f"check {check.check_name}: {check.description}" for check in checks)
-    return checks[0].asset_key.to_user_string(), told
+    return _Found(checks[0].asset_key.to_user_string(), checks[0].check_name, told)
 
 
-def _of_steps(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str] | None:
+def _of_steps(instance: dg.DagsterInstance, run_id: str) -> _Found | None:
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         event = entry.dagster_event
         if event is None or event.step_key is None:
             continue
         data = event.step_failure_data
         told = data.user_failure_data.description if data.user_failure_data else None
-        return event.step_key, told or _innermost(data.error)
+        check = planned_checks(instance, run_id).get(event.step_key)
+        asset = check.asset_key.to_user_string() if check else event.step_key
+        return _Found(asset, check.name if check else None, told or _innermost(data.error))
     return None
 
 
@@ -90,9 +111,12 @@ def _innermost(error: Any) -> str:
     return str(error.message).strip() if error else "for an unknown reason"
 
 
-def _next_step(asset: str | None, *, is_check: bool) -> str:
-    if is_check:
+def _next_step(found: _Found, *, has_blocked: bool) -> str:
+    asset = found.asset
+    if has_blocked:
         return f"see the checks of {asset}; what hangs on it stays as it was until they pass"
+    if found.check:
+        return f"see check {found.check} of {asset}"
     if asset in _AGAIN:
         return _AGAIN[asset]
     return (

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from tunix_assets.failure_message import PARTITION_TAG, RETRY_TAG, Failure, failure_of, is_timed_out
+from tunix_assets.failure_message import (
+    PARTITION_TAG,
+    RETRY_TAG,
+    Failure,
+    failure_of,
+    is_timed_out,
+    planned_checks,
+)
 from tunix_assets.inputs import RUN_ID_TAG
 from tunix_assets.jobs import results
 from tunix_assets.resources import StoreResource
@@ -76,9 +83,11 @@ def _fact(
         status=status,
         at=_time_of(instance, run, status),
         assets=tuple(sorted(_planned(instance, run))),
+        checked=tuple(sorted(_checked(instance, run))),
         dataset_version=run.tags.get(PARTITION_TAG),
         run_id=run.tags.get(RUN_ID_TAG),
         failed_asset=failure.asset if failure else None,
+        failed_check=failure.check if failure else None,
         reason=failure.cause if failure else None,
         next_step=failure.next_step if failure else None,
     )
@@ -98,6 +107,10 @@ def _planned(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[str]:
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED):
         if entry.dagster_event and entry.dagster_event.asset_key:
             yield entry.dagster_event.asset_key.to_user_string()
+
+
+def _checked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
+    return {check.asset_key.to_user_string() for check in planned_checks(instance, run.run_id).values()}
 
 
 def _send(context: dg.RunStatusSensorContext, run: dg.DagsterRun, failure: Failure) -> None:

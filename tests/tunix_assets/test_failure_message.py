@@ -1,5 +1,6 @@
 """What a failed run is about."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -68,6 +69,19 @@ def test_a_failed_check_is_the_cause_and_its_asset_the_subject() -> None:
 
     assert (failure.asset, failure.cause) == ("fine", "check is_large: 1 is not large")
     assert "stays as it was" in failure.next_step
+
+
+def test_a_gate_that_failed_is_told_as_the_check_that_it_is() -> None:
+    @dg.asset_check(asset=fine)
+    def has_not_regressed() -> Iterator[dg.AssetCheckResult]:
+        yield dg.AssetCheckResult(passed=False)
+        raise dg.Failure(description="has_not_regressed: 0.1 is below 0.2", allow_retries=False)
+
+    failure = fail(fine, has_not_regressed)
+
+    assert (failure.asset, failure.check) == ("fine", "has_not_regressed")
+    assert failure.cause == "has_not_regressed: 0.1 is below 0.2"
+    assert failure.next_step == "see check has_not_regressed of fine"
 
 
 def test_a_run_that_will_start_again_needs_nothing() -> None:

@@ -40,8 +40,10 @@ class StatusFact(Artifact):
     status: StatusName
     at: str = Field(description="ISO 8601 in UTC")
     assets: tuple[str, ...] = Field((), description="those it was to make, sorted, where that is known")
+    checked: tuple[str, ...] = Field((), description="those it was to check, sorted, where that is known")
     dataset_version: str | None = Field(None, description="its partition")
     run_id: str | None = Field(None, description="of the training run that it works on, once that is known")
     failed_asset: str | None = Field(None, description="the asset that failed, or whose check did")
+    failed_check: str | None = Field(None, description="the check of it that failed; null if none did")
     reason: str | None = Field(None, description="the cause, in a sentence")
     next_step: str | None = Field(None, description="what to do about it")

@@ -43,7 +43,10 @@ def run_states(store: Store) -> tuple[RunState, ...]:
 
 
 def open_failures(store: Store) -> tuple[StatusFact, ...]:
-    """Return the failures that no later success of the same asset and dataset version has made good."""
+    """Return the failures that no later success of the same asset and dataset version has made good.
+
+    An asset that was not made has to be made; a check that failed may also pass afterwards without that.
+    """
     found: list[StatusFact] = []
     for fact in status_facts(store):
         if fact.status in ENDED:
@@ -54,9 +57,11 @@ def open_failures(store: Store) -> tuple[StatusFact, ...]:
 
 
 def _settles(fact: StatusFact, failure: StatusFact) -> bool:
-    """Say whether what failed was made later, or failed once more."""
+    """Say whether what failed was made or checked later, or failed once more."""
     wanted = {failure.failed_asset} if failure.failed_asset else set(failure.assets)
     reached = set(fact.assets) if fact.status == "succeeded" else {fact.failed_asset}
+    if failure.failed_check and fact.status == "succeeded":
+        reached |= set(fact.checked)
     return failure.dataset_version == fact.dataset_version and bool(wanted & reached)
 
 

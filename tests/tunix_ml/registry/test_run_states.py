@@ -263,6 +263,18 @@ def test_a_failure_stays_until_the_asset_is_made(store: Store, happens: Callable
     assert failures(store) == []
 
 
+def test_a_check_that_failed_is_made_good_when_it_passes_and_nothing_is_made(
+    store: Store, happens: Callable[..., None]
+) -> None:
+    checks: dict[str, Any] = {"assets": [], "checked": ["dataset", "eval_report"]}
+    happens("failed", "d1", failed_asset="eval_report", failed_check="score_has_not_regressed", **checks)
+    happens("failed", "d2", failed_asset="dataset")
+
+    happens("succeeded", "d3", **checks)
+
+    assert failures(store) == [("dataset", VERSION)]
+
+
 def test_a_failure_again_is_one_failure(store: Store, happens: Callable[..., None]) -> None:
     happens("failed", "d1", failed_asset="dataset", reason="first")
     happens("failed", "d2", failed_asset="dataset", reason="second")
