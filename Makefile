@@ -5,7 +5,6 @@ DEV_HOME := $(CURDIR)/.tunix/dagster
 GATE := '{"dagster/partition": "golden-v1", "tunix/gate": "error"}'
 SUPPLY_CHAIN := uv run --locked --group supply-chain
 SHIPPED := build/shipped
-KUBERNETES_VALIDATE := uvx kubernetes-validate@1.37.0
 
 .PHONY: help install check test coverage dev materialize docs notebook bench bench-data bench-train bench-decode clean
 .PHONY: validate gate workflows manifests image sbom licences audit secrets dist
@@ -94,7 +93,7 @@ manifests: ## Check deploy/ against the schemas of Compose and Kubernetes
 	$(SUPPLY_CHAIN) check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	mkdir -p build
 	kubectl kustomize --load-restrictor LoadRestrictionsNone deploy/kubernetes > build/kubernetes.yaml
-	$(KUBERNETES_VALIDATE) --strict build/kubernetes.yaml
+	$(SUPPLY_CHAIN) kubernetes-validate --strict build/kubernetes.yaml
 
 image: ## Build the image of deploy/Dockerfile, and load the definitions in it
 	docker build -f deploy/Dockerfile -t tunix-rt .
