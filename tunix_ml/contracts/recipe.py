@@ -1,6 +1,7 @@
 """A dataset recipe: the file in the catalog that says how a dataset version is made."""
 
 import re
+import string
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -15,18 +16,40 @@ Regex = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 class FieldMapping(Artifact):
-    """How one text of a trace is taken from a foreign record: from a field, or a constant."""
+    """How one text of a trace is taken from a foreign record: from a field, from several, or a constant."""
 
-    field: str | None = Field(None, description="dotted path into the record, like `answer.text`")
+    field: str | None = Field(
+        None,
+        description="dotted path into the record, like `answer.text`; in `choices.{answer}` the field"
+        " `answer` says which",
+    )
+    template: str | None = Field(
+        None,
+        description="text with dotted paths in braces, like `{body} {question}`; of a list each item has its"
+        " line",
+    )
     constant: str | None = Field(None, description="the same value for every record")
     pattern: Regex | None = Field(None, description="keep the first group of this search")
     remove: Regex | None = Field(None, description="delete every match of this")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.field is None) == (self.constant is None):
-            raise ValueError("exactly one of `field` and `constant` is needed")
+        if sum(origin is not None for origin in (self.field, self.template, self.constant)) != 1:
+            raise ValueError("exactly one of `field`, `template` and `constant` is needed")
         return self
+
+    @field_validator("field", "template")
+    @classmethod
+    def _braces_hold_paths(cls, value: str | None) -> str | None:
+        if value is not None:
+            _paths_in(value)
+        return value
+
+    def paths(self) -> tuple[str, ...]:
+        """Return the dotted paths that are looked up in a record."""
+        if self.template is not None:
+            return _paths_in(self.template)
+        return () if self.field is None else (self.field, *_paths_in(self.field))
 
     @field_validator("pattern")
     @classmethod
@@ -254,6 +277,22 @@ class DatasetRecipe(Artifact):
         ):
             raise ValueError("`split_by: near_duplicates` needs `splits: drawn` in a source of versions")
         return self
+
+
+def _paths_in(text: str) -> tuple[str, ...]:
+    """Return the paths in the braces of a text.
+
+    Raises:
+        ValueError: a brace is open or empty, or holds more than a path.
+    """
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}; a brace that is meant as one is doubled") from error
+    paths = tuple(path for _, path, _, _ in parts if path is not None)
+    if any(spec or conversion for _, _, spec, conversion in parts) or not all(paths):
+        raise ValueError(f"{text!r}: braces hold a dotted path; one that is meant as one is doubled")
+    return paths
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from tunix_ml.traces.arrays import array_lines, is_array
 from tunix_ml.traces.lines import (
     BYTE_ORDER_MARK,
     MAX_LINE_BYTES,
@@ -56,12 +57,14 @@ class LongChunk(NamedTuple):
 def read_chunks(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk | LongChunk]:
     """Yield a file's lines; where one chunk ends and the next begins is nobody's concern.
 
+    A `.json` file with an array is read as if each of its records stood on a line of its own.
+
     Raises:
         SourceError: the file cannot be read, or its gzip stream is corrupt or cut off.
     """
     number, offset = 0, 0
     try:
-        with open_source(path) as stream:
+        with io.BytesIO(array_lines(path)) if is_array(path) else open_source(path) as stream:
             for chunk in _split(stream, path.name, chunk_bytes):
                 yield chunk
                 if isinstance(chunk, Chunk):

@@ -87,8 +87,9 @@ def _columns(source: TableSource) -> list[str] | None:
     mapping = source.mapping
     if mapping is None:
         return None
-    fields = [mapping.prompt.field, mapping.final_answer.field, mapping.steps.field, *mapping.meta]
-    return list(dict.fromkeys(field.partition(".")[0] for field in fields if field is not None))
+    texts = (mapping.prompt, mapping.final_answer, mapping.steps)
+    paths = [*(path for text in texts for path in text.paths()), *mapping.meta]
+    return list(dict.fromkeys(path.partition(".")[0] for path in paths))
 
 
 def _refuse_missing(columns: list[str] | None, file: NamedFile) -> None:

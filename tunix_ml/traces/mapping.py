@@ -2,6 +2,7 @@
 
 import json
 import re
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,8 +72,7 @@ def text_of(record: Record, mapping: FieldMapping, *, name: str) -> str:
     Raises:
         LineError: `mapping` if the record does not have it.
     """
-    value = mapping.constant if mapping.field is None else look_up(record, mapping.field)
-    return _extract(value, mapping, name=name)
+    return _extract(_value(record, mapping), mapping, name=name)
 
 
 def steps_of(record: Record, mapping: StepsMapping) -> list[Record]:
@@ -81,12 +81,36 @@ def steps_of(record: Record, mapping: StepsMapping) -> list[Record]:
     Raises:
         LineError: `mapping` if the record does not have them.
     """
-    value = mapping.constant if mapping.field is None else look_up(record, mapping.field)
+    value = _value(record, mapping)
     if isinstance(value, list):
         return [_step(item, mapping, index=index) for index, item in enumerate(value)]
     pieces = re.split(mapping.split, _extract(value, mapping, name="steps"))
     contents = [piece.strip() for piece in pieces if piece and piece.strip()]
     return [{"i": i, "type": mapping.type, "content": content} for i, content in enumerate(contents)]
+
+
+def _value(record: Record, mapping: FieldMapping) -> Any:
+    if mapping.template is not None:
+        return _filled(mapping.template, record)
+    if mapping.field is None:
+        return mapping.constant
+    return look_up(record, _filled(mapping.field, record) if "{" in mapping.field else mapping.field)
+
+
+def _filled(template: str, record: Record) -> str:
+    """Return a text with the values of its paths in their places."""
+    pieces = []
+    for literal, path, _, _ in string.Formatter().parse(template):
+        pieces += [literal, "" if path is None else _written(look_up(record, path), path)]
+    return "".join(pieces)
+
+
+def _written(value: Any, path: str) -> str:
+    values = value if isinstance(value, list) else [value]
+    for one in values:
+        if not isinstance(one, str | bool | int | float):
+            raise LineError("mapping", f"{path!r} is {value!r:.80}, expected texts or numbers")
+    return "\n".join(map(spelled, values))
 
 
 def _step(item: Any, mapping: StepsMapping, *, index: int) -> Record:
@@ -98,7 +122,8 @@ def _step(item: Any, mapping: StepsMapping, *, index: int) -> Record:
 
 
 def _extract(value: Any, mapping: FieldMapping, *, name: str) -> str:
-    origin = f"{name} from {mapping.field!r}" if mapping.field is not None else name
+    path = mapping.field if mapping.template is None else mapping.template
+    origin = f"{name} from {path!r}" if path is not None else name
     if isinstance(value, bool | int | float):
         value = json.dumps(value)
     if not isinstance(value, str):

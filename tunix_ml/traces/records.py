@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
+from tunix_ml.traces.arrays import array_lines, is_array
 from tunix_ml.traces.decode import LineError, decode_record
-from tunix_ml.traces.lines import BYTE_ORDER_MARK, MAX_LINE_BYTES, Line, LongLine, SourceError, read_lines
-
-_MAX_ARRAY_BYTES = 1 << 30
+from tunix_ml.traces.lines import MAX_LINE_BYTES, Line, LongLine, read_lines
 
 
 class Numbered(NamedTuple):
@@ -24,11 +21,11 @@ def read_records(path: Path) -> Iterator[Numbered]:
     """Yield the records of a file, in order; blank lines are none.
 
     Raises:
-        SourceError: the file cannot be read to its end, or a `.json` file holds no array.
+        SourceError: the file cannot be read to its end, or what begins as an array is none.
     """
-    if path.suffix == ".json":
-        for number, raw in enumerate(_array(path), start=1):
-            yield Numbered(number, f"record {number}", _decoded(bytes(raw)))
+    if is_array(path):
+        for number, element in enumerate(array_lines(path).splitlines(), start=1):
+            yield Numbered(number, f"record {number}", _decoded(element))
         return
     for line in read_lines(path):
         if isinstance(line, Line) and not line.content.strip():
@@ -48,18 +45,3 @@ def _decoded(content: bytes, *, is_terminated: bool = True) -> dict[str, Any] | 
         return decode_record(content, is_terminated=is_terminated)
     except LineError as error:
         return error
-
-
-def _array(path: Path) -> list[msgspec.Raw]:
-    """Return the elements of an array as the bytes that they are, to be decoded as strictly as lines."""
-    try:
-        num_bytes = path.stat().st_size
-        if num_bytes > _MAX_ARRAY_BYTES:
-            raise SourceError(
-                f"{path} has {num_bytes} bytes, expected at most {_MAX_ARRAY_BYTES}: make it JSONL"
-            )
-        return msgspec.json.decode(path.read_bytes().removeprefix(BYTE_ORDER_MARK), type=list[msgspec.Raw])
-    except (OSError, RecursionError, msgspec.MsgspecError, ValueError) as error:
-        if isinstance(error, SourceError):
-            raise
-        raise SourceError(f"{path} is no JSON array of records: {error}") from error

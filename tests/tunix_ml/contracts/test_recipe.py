@@ -94,10 +94,26 @@ def test_a_mapping_goes_with_mapped_files_and_with_no_others() -> None:
     refuse(JSONL | {"mapping": MAPPING}, "`mapping` is needed for format `mapped`")
 
 
-@pytest.mark.parametrize("mapping", [{}, {"field": "a", "constant": "b"}, {"pattern": "(a)"}])
-def test_a_text_comes_from_a_field_or_is_constant(mapping: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="exactly one of `field` and `constant`"):
+@pytest.mark.parametrize(
+    "mapping",
+    [{}, {"field": "a", "constant": "b"}, {"field": "a", "template": "{a}"}, {"pattern": "(a)"}],
+)
+def test_a_text_comes_from_a_field_or_several_or_is_constant(mapping: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="exactly one of `field`, `template` and `constant`"):
         FieldMapping(**mapping)
+
+
+@pytest.mark.parametrize("name", ["field", "template"])
+@pytest.mark.parametrize("text", ["{a", "a}", "{}", "{a!r}", "{a:>9}"])
+def test_braces_hold_a_path_and_nothing_else(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match="one is doubled"):
+        FieldMapping(**{name: text})
+
+
+def test_all_paths_of_a_mapping_are_told() -> None:
+    assert FieldMapping(template="{a.b} {{x}} {c}").paths() == ("a.b", "c")
+    assert FieldMapping(field="choices.{answer}").paths() == ("choices.{answer}", "answer")
+    assert FieldMapping(constant="{").paths() == ()
 
 
 @pytest.mark.parametrize("pattern", ["no group", "(two) (groups)", "(?:none)"])

@@ -92,6 +92,21 @@ def test_a_folder_and_its_gzip_files_are_read_in_the_order_of_their_names(tmp_pa
     ]
 
 
+def test_the_records_of_an_array_are_read_as_lines_are(tmp_path):
+    bad = b'{"prompt": "a",\n "prompt": "b"}'
+    write(tmp_path / "a.json", b"[\n" + b",\n".join([raw(1), bad, raw(2), raw(1)]) + b"]\n")
+
+    items = list(ingest(JsonlSource(kind="jsonl", path="a.json"), base_dir=tmp_path))
+
+    assert [getattr(item, "code", "trace") for item in items] == [
+        "trace",
+        "duplicate_key",
+        "trace",
+        "duplicate_trace",
+    ]
+    assert [item.line for item in items] == [1, 2, 3, 4]
+
+
 def test_a_duplicate_names_the_first_in_whichever_file(tmp_path):
     write(tmp_path / "a.jsonl", b"\n" + raw(1))
     write(tmp_path / "b.jsonl", json.dumps(dict(reversed(json.loads(raw(1)).items()))).encode())

@@ -1,9 +1,14 @@
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tunix_ml.contracts.recipe import JsonlSource, RecordMapping
 from tunix_ml.traces.decode import LineError
 from tunix_ml.traces.mapping import is_meant, to_trace
 
+REPOSITORY = Path(__file__).parents[3]
 RAW = {
     "trace_version": "1.0",
     "prompt": "What is 2 + 3?",
@@ -98,6 +103,41 @@ def test_constants_and_integers_become_texts():
     assert (trace.prompt, trace.final_answer) == ("Continue.", "5")
 
 
+def test_a_template_is_filled_from_several_fields_and_lists_stand_a_line_each():
+    record = FOREIGN | {"q": "Which?", "options": ["A) 1", "B) 2"], "n": {"of": 3}}
+
+    trace = mapped(record, prompt={"template": "{q} {{of {n.of}}}\n{options}"})
+
+    assert trace.prompt == "Which? {of 3}\nA) 1\nB) 2"
+
+
+@pytest.mark.parametrize(("answer", "text"), [(1, "no"), ("1", "no")])
+def test_a_field_may_say_which_of_others_is_meant(answer, text):
+    record = FOREIGN | {"choices": ["yes", "no"], "a": answer}
+
+    assert mapped(record, final_answer={"field": "choices.{a}"}).final_answer == text
+
+
+SHAPES = [
+    ({"Body": "Jo has 3.", "Question": "How many?"}, "Jo has 3. How many?"),
+    ({"question": "Which?", "options": ["A)1", "B)2"]}, "Which?\nA)1\nB)2"),
+    ({"choices": ["yes", "no"], "answer": 1}, "no"),
+    ({"conversations": [{"from": "user", "value": "Why?"}]}, "Why?"),
+    ({"solution": "So \\boxed{1}, no:\n$\\boxed{\\frac{1}{\\sqrt{2}}}$."}, "\\frac{1}{\\sqrt{2}}"),
+    ({"response": "2 + 3 = 5.\nThe answer is: 5."}, "5"),
+]
+
+
+def test_each_mapping_of_the_page_on_datasets_fits_the_shape_it_is_for():
+    page = (REPOSITORY / "docs" / "how-to" / "add-a-dataset.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\|.*\| `((?:prompt|final_answer): .*)` \|$", page, re.MULTILINE)
+
+    for mapping, (record, expected) in zip(shown, SHAPES, strict=True):
+        ((name, changes),) = yaml.safe_load(mapping).items()
+        trace = mapped(FOREIGN | record, **{name: changes})
+        assert getattr(trace, name) == expected
+
+
 def test_steps_are_split_where_the_recipe_says_and_blank_pieces_dropped():
     trace = mapped(FOREIGN | {"s": "one; two;;  "}, steps={"field": "s", "split": ";", "type": "thought"})
 
@@ -134,6 +174,11 @@ def test_named_fields_are_kept_in_meta():
         (FOREIGN | {"s": [None]}, {}, "steps[0] from 's' is None"),
         (FOREIGN | {"s": [{"text": "x"}]}, {}, "steps[0] has the keys ['text'], expected `content`"),
         (FOREIGN, {"meta": ("lvl",)}, "field 'lvl' has no 'lvl'"),
+        (FOREIGN | {"q": None}, {"prompt": {"template": "{q}!"}}, "'q' is None, expected texts or numbers"),
+        (FOREIGN | {"q": [[]]}, {"prompt": {"template": "{q}!"}}, "'q' is [[]], expected texts or numbers"),
+        (FOREIGN, {"prompt": {"template": "{r}"}}, "field 'r' has no 'r'"),
+        (FOREIGN, {"prompt": {"field": "c.{a}"}}, "field 'c.5' has no 'c'"),
+        (FOREIGN, {"prompt": {"template": "{q}", "pattern": "(x)"}}, "prompt from '{q}' is"),
     ],
 )
 def test_a_record_that_does_not_fit_the_mapping_is_named_with_field_and_value(record, changes, message):
