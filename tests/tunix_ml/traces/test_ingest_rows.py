@@ -45,6 +45,15 @@ def test_rows_become_traces_through_a_mapping(tmp_path):
     assert second.trace.final_answer == "3"
 
 
+def test_a_text_may_be_made_of_several_columns(tmp_path):
+    rows = [{**row(1), "body": "Jo has 3.", "choices": ["no", "yes"], "right": 1}]
+    template, choice = {"template": "{body} How many?"}, {"field": "choices.{right}"}
+
+    (found,) = ingested(tmp_path, rows, mapped(prompt=template, final_answer=choice))
+
+    assert (found.trace.prompt, found.trace.final_answer) == ("Jo has 3. How many?", "yes")
+
+
 def test_each_bad_row_is_named_with_its_row_and_code(tmp_path):
     rows = [row(1), row(2, question=None), row(3, solution={"text": "none"}), row(1), row(5, question=" ")]
     rows += [row(6, question="a\0b"), row(7, solution={"text": "x" * 2_000_000})]
