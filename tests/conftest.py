@@ -41,7 +41,9 @@ from tunix_ml.exports.render import render_dataset
 from tunix_ml.exports.templates import template
 from tunix_ml.exports.tokenize import tokenize_export
 from tunix_ml.registry.bundle import bundle_slot, publish_bundle
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training.identify import identify
 from tunix_ml.tuning.sweep import SweepJob, run_sweep
 from tunix_ml.tuning.trials import TrialTable

@@ -7,7 +7,9 @@ import pytest
 from asset_checks import checkpoint
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.base import ContractError, TunixError
-from tunix_ml.store import NotPublished, RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished
+from tunix_ml.store import RunDirectory, Store
 
 Row = dict[str, Any]
 # The one check that computes with the model: a finished run of the whole pipeline tests that it passes.

@@ -11,7 +11,8 @@ from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply
 from tunix_ml.evaluation.judges.calibration import calibrate, calibration_slot
 from tunix_ml.evaluation.judges.calibration_set import read_calibration_set, shipped_calibration_set
 from tunix_ml.evaluation.judges.prompts import judge_prompt
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Tamper = Callable[..., Subject]
 Edit = Callable[..., Callable[[Path], None]]

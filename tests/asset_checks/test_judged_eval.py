@@ -10,7 +10,8 @@ from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply
 from tunix_ml.evaluation.judges.predictions import judge_predictions, judgements_slot
 from tunix_ml.evaluation.judges.prompts import judge_prompt
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 Tamper = Callable[..., Subject]
 Edit = Callable[..., Callable[[Path], None]]

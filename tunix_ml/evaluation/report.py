@@ -21,7 +21,9 @@ from tunix_ml.exports.templates import template
 from tunix_ml.json_lines import read_json_lines
 from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 ANSWERS = "answers"
 

@@ -21,7 +21,9 @@ from tunix_ml.evaluation.report import Evaluation, publish_scores, score_and_pub
 from tunix_ml.evaluation.score import JudgedScore, score_verdicts, scorer_digests
 from tunix_ml.evaluation.system_catalog import SystemsEntry, load_systems, systems_recipes
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.traces.decode import LineError
 from tunix_ml.traces.lines import SourceError
 from tunix_ml.traces.mapping import Record, is_meant, look_up, spelled, text_of

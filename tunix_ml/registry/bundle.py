@@ -26,7 +26,9 @@ from tunix_ml.registry.bundle_evidence import Answered, Evidence, answered, gath
 from tunix_ml.registry.bundle_reader import ENVIRONMENT, MANIFEST, README, SUMMARY, SUMS, verify_bundle
 from tunix_ml.registry.bundle_readme import render_readme
 from tunix_ml.registry.tarball import Member, described, write_tarball
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 ASSET = "submission_bundle"
 BUNDLE_FILE = "submission_bundle.tar.gz"

@@ -18,7 +18,8 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity
 from tunix_ml.durable import make_directory, write_atomically
-from tunix_ml.store import RunDirectory, Snapshot, Store, StoreError
+from tunix_ml.snapshot import Snapshot, StoreError
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.distributed import as_first_process
 from tunix_ml.training.engines import engine_of

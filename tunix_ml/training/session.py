@@ -10,7 +10,8 @@ from tunix_ml.contracts.canonical import canonical_json
 from tunix_ml.contracts.training import CheckpointMeta, CheckpointRecord, ExecutionConfig, RunIdentity
 from tunix_ml.durable import write_atomically
 from tunix_ml.modeling.decoder import Network, Params, num_params
-from tunix_ml.store import RunDirectory, Snapshot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.distributed import wait_for_all
 from tunix_ml.training.engines import engine_of

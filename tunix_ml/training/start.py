@@ -11,7 +11,7 @@ from tunix_ml.contracts.training import CheckpointMeta, RunIdentity
 from tunix_ml.modeling.base_model import check_tokenizer, fetch_base_model
 from tunix_ml.modeling.decoder import Network, Params
 from tunix_ml.modeling.huggingface import load_config, load_model
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.data import TokenRows, read_rows
 from tunix_ml.training.placement import Placement

@@ -18,7 +18,9 @@ from tunix_ml.evaluation.judges.self_test import read_self_test, self_test_cases
 from tunix_ml.evaluation.judges.verdict_table import read_verdicts, write_verdicts
 from tunix_ml.evaluation.report import Predictions, predictions_slot, read_predictions
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 META_FILE = "judgements_meta.json"
 VERDICTS_FILE = "verdicts.parquet"

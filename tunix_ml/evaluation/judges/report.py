@@ -10,7 +10,9 @@ from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.evaluation.judges.predictions import read_judgements
 from tunix_ml.evaluation.report import Evaluation, predictions_slot, publish_scores, read_predictions
 from tunix_ml.evaluation.score import JudgedScore, PredictionMismatch, score_verdicts
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 def evaluate_judgements(store: Store, slot: Slot, *, digest: str | None = None) -> Snapshot:

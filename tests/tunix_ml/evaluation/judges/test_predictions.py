@@ -18,7 +18,8 @@ from tunix_ml.evaluation.judges.predictions import (
 )
 from tunix_ml.evaluation.judges.prompts import judge_prompt
 from tunix_ml.evaluation.report import predictions_slot, read_predictions
-from tunix_ml.store import NotPublished, RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 SET = "golden-v2.test"
 IDENTITY = JudgeIdentity(

@@ -11,7 +11,8 @@ from tunix_ml.evaluation.judges.report import evaluate_judgements
 from tunix_ml.evaluation.report import predictions_slot
 from tunix_ml.evaluation.score import PredictionMismatch
 from tunix_ml.registry.leaderboard import collect_leaderboard
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 SET = "golden-v2.test"
 
