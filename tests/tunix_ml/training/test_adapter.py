@@ -19,14 +19,6 @@ from tunix_ml.training.adapter import AdapterComparison, AdapterJob, compare_ada
 WEIGHTS = "adapter/adapter_model.safetensors"
 
 
-@pytest.fixture
-def adapted(trained: Any, adapt: Callable[..., RunIdentity]) -> RunDirectory:
-    """A run of two steps that trained adapters on the finished run's model."""
-    record = trained.train(adapt(trained))
-    run: RunDirectory = trained.store.run(record.run_id)
-    return run
-
-
 def scale_one(folder: Path) -> None:
     """Scale one matrix of an adapter by a hundredth."""
     tensors = load_file(folder / WEIGHTS)
