@@ -12,7 +12,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (  # n
 from asset_checks.outcome import Check, merged
 from asset_checks.subject import UNPARTITIONED, combined_digest, resolve_subjects
 from asset_checks.verdict import audit
-from tunix_ml.store import NotPublished, Store, StoreError
+from tunix_ml.snapshot import NotPublished, StoreError
+from tunix_ml.store import Store
 
 
 class HasStore(Protocol):

@@ -4,6 +4,7 @@ import json
 import math
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from asset_checks.outcome import Check, Facts, Outcome, Subject, all_hold
 from asset_checks.outside import run_outside
@@ -85,19 +86,36 @@ def saved_model_reproduces_its_loss(subject: Subject) -> Outcome:
     return all_hold(problems, subject="validation loss", facts=losses)
 
 
+def adapter_merges_into_the_model(subject: Subject) -> Outcome:
+    """The adapter that lies beside a model, merged into the model it was trained on, is that model."""
+    if not RunIdentity.read(_run(subject).path / "config.json").train.lora_rank:
+        return Outcome(True, "the run trained every parameter, it has no adapter", {"num_params": 0})
+    found = _compare_adapter(subject)
+    if not found["is_readable"]:
+        return Outcome(True, "the files of GPT-2 hold several adapters as one", {"num_params": 0})
+    problems = [f"{name} is not what the adapter makes of the base" for name in found["differing"]]
+    return all_hold(problems, subject="adapter", facts={"num_params": found["num_params"]}, severity="WARN")
+
+
 def _reproduce(subject: Subject) -> dict[str, float]:
     """Evaluate the run again and return the losses."""
+    device = _record(subject).device.split()[0]
+    return _found_outside("tunix_ml.training.reproduce", subject, device=device)
+
+
+def _compare_adapter(subject: Subject) -> dict[str, Any]:
+    """Merge the run's adapter again and return what differs from the published model."""
+    return _found_outside("tunix_ml.training.adapter", subject)
+
+
+def _found_outside(module: str, subject: Subject, **job: str) -> dict[str, Any]:
+    """Run a worker about the subject's run, and return what it wrote down."""
     with tempfile.TemporaryDirectory(prefix="tunix-") as folder:
-        result, record = Path(folder, "result.json"), _record(subject)
-        job = {
-            "home": str(subject.store.home),
-            "run_id": record.run_id,
-            "device": record.device.split()[0],
-            "result_path": str(result),
-        }
-        run_outside("tunix_ml.training.reproduce", job)
-        losses: dict[str, float] = json.loads(result.read_bytes())
-    return losses
+        result = Path(folder, "result.json")
+        about = {"home": str(subject.store.home), "run_id": _record(subject).run_id}
+        run_outside(module, {**about, **job, "result_path": str(result)})
+        found: dict[str, Any] = json.loads(result.read_bytes())
+    return found
 
 
 def _record(subject: Subject) -> CheckpointRecord:
@@ -112,5 +130,6 @@ CHECKS = (
     Check("checkpoint", identity_matches_the_run),
     Check("checkpoint", losses_are_finite),
     Check("checkpoint", saved_model_reproduces_its_loss),
+    Check("checkpoint", adapter_merges_into_the_model, blocking=False),
     Check("checkpoint", loss_fell, blocking=False),
 )

@@ -26,9 +26,7 @@ def scores_keep_their_contract(subject: Subject) -> Outcome:
     """
     table = read_table(subject.snapshot.file("item_scores.parquet"))
     suite = [
-        expectations.Expected(
-            "ExpectCompoundColumnsToBeUnique", {"column_list": ["item_id", "sample_index"]}
-        ),
+        expectations.unique_together("item_id", "sample_index"),
         *(
             expectations.Expected(
                 "ExpectColumnValuesToBeBetween", {"column": metric.name, "min_value": 0, "max_value": 1}

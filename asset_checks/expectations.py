@@ -41,6 +41,11 @@ def unique(column: str) -> Expected:
     return Expected("ExpectColumnValuesToBeUnique", {"column": column})
 
 
+def unique_together(*columns: str) -> Expected:
+    """Return the expectation that no combination of some columns' values repeats."""
+    return Expected("ExpectCompoundColumnsToBeUnique", {"column_list": list(columns)})
+
+
 def one_of(column: str, values: Sequence[Any]) -> Expected:
     """Return the expectation that a column holds only some values."""
     return Expected("ExpectColumnValuesToBeInSet", {"column": column, "value_set": list(values)})

@@ -20,9 +20,7 @@ def verdicts_keep_their_contract(subject: Subject) -> Outcome:
     """The table has its declared columns and statuses, and a score exactly where there is a verdict."""
     table = read_table(subject.snapshot.file("verdicts.parquet"))
     suite = [
-        expectations.Expected(
-            "ExpectCompoundColumnsToBeUnique", {"column_list": ["item_id", "sample_index"]}
-        ),
+        expectations.unique_together("item_id", "sample_index"),
         expectations.one_of("status", ["scored", "invalid", "timeout", "error"]),
     ]
     outcome = expectations.validate_table(table, JUDGE_VERDICTS_SCHEMA, suite, subject="verdicts")

@@ -9,8 +9,7 @@ from asset_checks.outcome import Check, Outcome, Subject, all_hold
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA
 from tunix_ml.contracts.training import CheckpointRecord
-from tunix_ml.datasets.evaluation_set import load_evaluation_set
-from tunix_ml.evaluation.report import Predictions, read_predictions
+from tunix_ml.evaluation.report import Predictions, items_asked, read_predictions
 from tunix_ml.exports.templates import template
 from tunix_ml.parquet import read_table
 
@@ -21,9 +20,7 @@ def predictions_keep_their_contract(subject: Subject) -> Outcome:
     """The table has its declared columns without a null, each sample of an item once; the lines agree."""
     table = read_table(subject.snapshot.file("predictions.parquet"))
     suite = [
-        expectations.Expected(
-            "ExpectCompoundColumnsToBeUnique", {"column_list": ["item_id", "sample_index"]}
-        ),
+        expectations.unique_together("item_id", "sample_index"),
         expectations.Expected("ExpectColumnValuesToBeBetween", {"column": "logprob", "max_value": 0}),
         expectations.one_of("finish_reason", ["eos", "stop", "length"]),
     ]
@@ -37,9 +34,7 @@ def one_prediction_per_item(subject: Subject) -> Outcome:
     """Every item that was to be asked has one prediction for each sample, made from its own question."""
     predictions = _read(subject)
     meta = predictions.meta
-    asked = load_evaluation_set(subject.store, meta.evaluation_set, digest=meta.source_digest).first(
-        meta.num_items
-    )
+    asked = items_asked(subject.store, meta)
     chosen = template(meta.template)
     prompts = {item.item_id: chosen.prompt_text(item.prompt) for item in asked.items}
     num_samples = meta.decoding.num_samples

@@ -10,7 +10,7 @@ from tunix_ml.registry.leaderboard import KEY, LEADERBOARD, Row, read_leaderboar
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.references import Page, css_references, is_internal, path_of, read_page
 from tunix_ml.registry.pages.render import POLICY
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 _COMPARED = ("run_id", "eval_digest", "rank", "status", "primary_score")
 

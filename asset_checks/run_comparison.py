@@ -9,7 +9,7 @@ from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.evaluation.aggregate import item_values
 from tunix_ml.evaluation.comparison.publish import read_comparison
 from tunix_ml.evaluation.report import eval_slot, read_scores
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 _TOLERANCE = 1e-12
 

@@ -13,7 +13,9 @@ from tunix_ml.evaluation.judges.calibration import published_calibrations
 from tunix_ml.evaluation.judges.predictions import published_judgements
 from tunix_ml.evaluation.report import eval_slot
 from tunix_ml.evaluation.systems import external_slots, recipes_slot
-from tunix_ml.store import NotPublished, RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished
+from tunix_ml.store import RunDirectory, Store
 
 Context: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 

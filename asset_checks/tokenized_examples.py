@@ -15,7 +15,7 @@ from tunix_ml.contracts.tokens import TOKENIZED_EXAMPLES_SCHEMA, TokensManifest
 from tunix_ml.datasets.quality.questions import text_key
 from tunix_ml.exports.render import export_records
 from tunix_ml.parquet import read_batches, read_table
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,8 @@ from tunix_ml.contracts.artifact import Audit
 from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH
 from tunix_ml.durable import make_directory, write_atomically
-from tunix_ml.store import Slot, Snapshot
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
 
 _CHECK = re.compile(r"[A-Za-z0-9_]{1,128}")
 

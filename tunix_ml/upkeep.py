@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from tunix_ml import durable
 from tunix_ml.durable import LeaseHeld, lease
+from tunix_ml.slot import LEASE_FILE
 from tunix_ml.store import Store
 
-_LEASE = ".lease"
 _CLOCK_TOLERANCE_S = 2.0  # Linux tells the time of its start in whole seconds
 _DRAFTS = (f"{durable.TEMPORARY_PREFIX}*", f"audits/*/{durable.TEMPORARY_PREFIX}*")
 
@@ -90,7 +90,9 @@ def _process_state(pid: int) -> tuple[str, float | None]:
 
 def _lease_files(store: Store) -> list[Path]:
     return sorted(
-        path for folder in ("lake", "runs", "registry") for path in store.home.glob(f"{folder}/**/{_LEASE}")
+        path
+        for folder in ("lake", "runs", "registry")
+        for path in store.home.glob(f"{folder}/**/{LEASE_FILE}")
     )
 
 

@@ -9,7 +9,8 @@ from asset_checks.outcome import Check, Outcome, Subject
 from asset_checks.subject import combined_digest, content_metadata
 from tunix_ml.audits import NotAudited, audits, require_audits
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 KEY = "golden-v2"
 PARTITIONS = dg.StaticPartitionsDefinition([KEY])

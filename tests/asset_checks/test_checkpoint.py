@@ -7,7 +7,9 @@ import pytest
 from asset_checks import checkpoint
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.base import ContractError, TunixError
-from tunix_ml.store import NotPublished, RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished
+from tunix_ml.store import RunDirectory, Store
 
 Row = dict[str, Any]
 # The one check that computes with the model: a finished run of the whole pipeline tests that it passes.
@@ -210,3 +212,50 @@ def test_parameters_that_give_another_loss_are_found(
 def test_a_model_that_cannot_be_loaded_is_no_pass(subject: Subject) -> None:
     with pytest.raises(TunixError, match="checkpoint"):
         checkpoint.saved_model_reproduces_its_loss(subject)
+
+
+# adapter_merges_into_the_model
+
+
+def edit_recipe(run: RunDirectory, **changes: Any) -> None:
+    train = json.loads((run.path / "config.json").read_bytes())["train"]
+    edit_identity(run, train={**train, **changes})
+
+
+def test_a_run_without_an_adapter_passes_and_says_so(subject: Subject) -> None:
+    outcome = checkpoint.adapter_merges_into_the_model(subject)
+
+    assert outcome.passed
+    assert outcome.description == "the run trained every parameter, it has no adapter"
+
+
+@pytest.mark.parametrize(
+    ("found", "passed", "description"),
+    [
+        ({"is_readable": True, "num_params": 9, "differing": []}, True, "no problem found"),
+        ({"is_readable": False, "num_params": 0, "differing": []}, True, "GPT-2 hold several adapters"),
+        ({"is_readable": True, "num_params": 9, "differing": ["q_proj"]}, False, "q_proj is not what the"),
+    ],
+)
+def test_an_adapter_that_makes_another_model_is_found(
+    run: RunDirectory,
+    subject: Subject,
+    monkeypatch: pytest.MonkeyPatch,
+    found: dict[str, object],
+    passed: bool,
+    description: str,
+) -> None:
+    edit_recipe(run, lora_rank=2)
+    monkeypatch.setattr(checkpoint, "_compare_adapter", lambda subject: found)
+
+    outcome = checkpoint.adapter_merges_into_the_model(subject)
+
+    assert outcome.passed is passed
+    assert description in outcome.description
+
+
+def test_an_adapter_whose_base_is_gone_is_no_pass(run: RunDirectory, subject: Subject) -> None:
+    edit_recipe(run, lora_rank=2, base_model="/nowhere")
+
+    with pytest.raises(TunixError, match="nowhere"):
+        checkpoint.adapter_merges_into_the_model(subject)

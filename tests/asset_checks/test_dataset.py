@@ -13,7 +13,9 @@ from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.evaluation_publish import publish_catalog
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.datasets.quality.publish import publish_quality
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Row = dict[str, Any]
 Edit = Callable[..., Callable[[Path], None]]

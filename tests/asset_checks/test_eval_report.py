@@ -9,7 +9,8 @@ from asset_checks import eval_report
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.evaluation.report import evaluate
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 Row = dict[str, Any]
 Edit = Callable[..., Callable[[Path], None]]

@@ -12,7 +12,9 @@ from tunix_ml.contracts.evaluation_set import EVALUATION_ITEMS_SCHEMA
 from tunix_ml.datasets.evaluation_catalog import load_evaluation_recipe
 from tunix_ml.datasets.evaluation_publish import publish_evaluation_set
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Row = dict[str, Any]
 Edit = Callable[..., Callable[[Path], None]]

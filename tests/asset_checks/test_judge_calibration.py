@@ -1,5 +1,5 @@
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,51 +7,50 @@ import pytest
 
 from asset_checks import judge_calibration
 from asset_checks.outcome import Check, Subject
-from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply
+from tunix_ml.contracts.judge import JudgeReply
 from tunix_ml.evaluation.judges.calibration import calibrate, calibration_slot
 from tunix_ml.evaluation.judges.calibration_set import read_calibration_set, shipped_calibration_set
-from tunix_ml.evaluation.judges.prompts import judge_prompt
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Tamper = Callable[..., Subject]
 Edit = Callable[..., Callable[[Path], None]]
 LABELS = {one.text: one.label for one in read_calibration_set(shipped_calibration_set())}
 
 
-class Judging:
-    """A judge that says what the labels say; a blind one praises every text, and the first of two."""
+def texts_in(prompt: str) -> list[str]:
+    """Return the texts that a prompt asks about."""
+    blocks = re.findall(r"^TEXT(?: [AB])?\n((?:\|.*\n?)+)", prompt, re.MULTILINE)
+    return ["\n".join(line[2:] for line in block.splitlines()) for block in blocks]
 
-    identity = JudgeIdentity(
-        backend="http",
-        model="judge-7b",
-        prompt="correctness",
-        prompt_digest=judge_prompt("correctness").digest(),
-        answer_template=None,
-        temperature=0.0,
-        max_tokens=64,
-        precision=None,
-        parser_version=1,
-    )
 
-    def __init__(self, *, is_blind: bool = False) -> None:
-        self._is_blind = is_blind
+def by_label(prompt: str) -> JudgeReply:
+    """Reply as the labels have it."""
+    right = [LABELS[text] == "correct" for text in texts_in(prompt)]
+    if len(right) == 1:
+        return JudgeReply("complete", "CORRECT" if right[0] else "INCORRECT")
+    return JudgeReply("complete", "TIE" if right[0] == right[1] else "A" if right[0] else "B")
 
-    def judge(self, prompts: Sequence[str]) -> list[JudgeReply]:
-        return [JudgeReply("complete", self._verdict(prompt)) for prompt in prompts]
 
-    def _verdict(self, prompt: str) -> str:
-        blocks = re.findall(r"^TEXT(?: [AB])?\n((?:\|.*\n?)+)", prompt, re.MULTILINE)
-        texts = ["\n".join(line[2:] for line in block.splitlines()) for block in blocks]
-        right = [self._is_blind or LABELS[text] == "correct" for text in texts]
-        if len(right) == 1:
-            return "CORRECT" if right[0] else "INCORRECT"
-        return "A" if self._is_blind else "TIE" if right[0] == right[1] else "A" if right[0] else "B"
+def blindly(prompt: str) -> JudgeReply:
+    """Praise every text, and the first of two."""
+    return JudgeReply("complete", "CORRECT" if len(texts_in(prompt)) == 1 else "A")
 
 
 @pytest.fixture
-def slot(store: Store) -> Slot:
-    calibrate(store, "mine", Judging(), calibration_set=shipped_calibration_set())
-    return calibration_slot(store, "mine")
+def calibrated(store: Store, judge_by: Callable[..., Any]) -> Callable[..., Slot]:
+    """A function that calibrates a judge by its replies, and returns the slot of it."""
+
+    def calibrate_with(reply: Callable[[str], JudgeReply]) -> Slot:
+        calibrate(store, "mine", judge_by(reply), calibration_set=shipped_calibration_set())
+        return calibration_slot(store, "mine")
+
+    return calibrate_with
+
+
+@pytest.fixture
+def slot(calibrated: Callable[..., Slot]) -> Slot:
+    return calibrated(by_label)
 
 
 @pytest.mark.parametrize("check", judge_calibration.CHECKS, ids=lambda check: check.name)
@@ -110,9 +109,9 @@ def test_a_verdict_that_the_numbers_do_not_know_is_found(
 
 
 def test_a_judge_that_is_passed_although_a_gate_is_not_is_found(
-    store: Store, slot: Slot, tampered: Tamper, edit_json: Edit
+    calibrated: Callable[..., Slot], tampered: Tamper, edit_json: Edit
 ) -> None:
-    calibrate(store, "mine", Judging(is_blind=True), calibration_set=shipped_calibration_set())
+    slot = calibrated(blindly)
 
     outcome = judge_calibration.quality_follows_from_the_verdicts(
         tampered(slot, edit_json("calibration.json", passed=True))
@@ -143,9 +142,9 @@ def test_a_digest_of_another_judge_is_found(slot: Slot, tampered: Tamper, edit_j
 
 
 def test_a_judge_that_fails_a_gate_is_warned_of_with_value_and_bound(
-    store: Store, slot: Slot, subject_of: Callable[..., Subject]
+    calibrated: Callable[..., Slot], subject_of: Callable[..., Subject]
 ) -> None:
-    calibrate(store, "mine", Judging(is_blind=True), calibration_set=shipped_calibration_set())
+    slot = calibrated(blindly)
 
     outcome = judge_calibration.judge_may_rank(subject_of(slot))
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +7,9 @@ import pytest
 
 from asset_checks import judged_eval
 from asset_checks.outcome import Check, Subject
-from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply
 from tunix_ml.evaluation.judges.predictions import judge_predictions, judgements_slot
-from tunix_ml.evaluation.judges.prompts import judge_prompt
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 Tamper = Callable[..., Subject]
 Edit = Callable[..., Callable[[Path], None]]
@@ -24,38 +23,15 @@ SELF_TEST = {
 }
 
 
-class Judging:
-    """A judge that compares the answer in the text with the expected one."""
-
-    identity = JudgeIdentity(
-        backend="http",
-        model="judge-7b",
-        prompt="correctness",
-        prompt_digest=judge_prompt("correctness").digest(),
-        answer_template=None,
-        temperature=0.0,
-        max_tokens=64,
-        precision=None,
-        parser_version=1,
-    )
-
-    def judge(self, prompts: Sequence[str]) -> list[JudgeReply]:
-        return [JudgeReply("complete", self._verdict(prompt)) for prompt in prompts]
-
-    def _verdict(self, prompt: str) -> str:
-        answer = prompt.partition("EXPECTED ANSWER\n| ")[2].partition("\n")[0]
-        return "CORRECT" if f"<answer>{answer}</answer>" in prompt else "INCORRECT"
-
-
 @pytest.fixture
-def slot(store: Store, finished_run: Callable[..., RunDirectory]) -> Slot:
+def slot(store: Store, finished_run: Callable[..., RunDirectory], judge_by: Callable[..., Any]) -> Slot:
     run = finished_run()
     judge_predictions(
         store,
         run.run_id,
         "golden-v2.test",
         judge_name="mine",
-        judge=Judging(),
+        judge=judge_by(),
         report=lambda line: None,
     )
     return judgements_slot(run, "golden-v2.test.mine")

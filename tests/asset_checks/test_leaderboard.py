@@ -9,7 +9,8 @@ from asset_checks import leaderboard
 from asset_checks.eval_report import BLOCKING
 from asset_checks.outcome import Check, Subject
 from tunix_ml.registry.leaderboard import publish_leaderboard
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Row = dict[str, Any]
 Evaluated = Callable[..., Slot]

@@ -11,7 +11,8 @@ from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.contracts.prediction import PREDICTIONS_SCHEMA, DecodingConfig
-from tunix_ml.store import RunDirectory, Slot
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory
 
 Row = dict[str, Any]
 Edit = Callable[..., Callable[[Path], None]]

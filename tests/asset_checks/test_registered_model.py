@@ -16,7 +16,8 @@ from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.registry.models import decide, read_registered
 from tunix_ml.registry.policy import Row
 from tunix_ml.registry.record import publish_registry, registry_slot
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 NAME = "golden-v2.test"
 Published = Callable[..., Subject]

@@ -8,7 +8,8 @@ from asset_checks import results_site
 from asset_checks.outcome import Check, Subject
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.registry.pages.publish import publish_site
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Evaluated = Callable[..., Slot]
 Tamper = Callable[..., Subject]

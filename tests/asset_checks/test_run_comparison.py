@@ -9,7 +9,8 @@ from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.comparison import CompareConfig
 from tunix_ml.evaluation.comparison.publish import ASSET, KEY, publish_comparison
 from tunix_ml.evaluation.report import evaluate, predictions_slot
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 EditJson = Callable[..., Callable[[Path], None]]
 

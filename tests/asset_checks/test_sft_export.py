@@ -9,7 +9,9 @@ from asset_checks import sft_export
 from asset_checks.outcome import Check, Subject
 from tunix_ml.contracts.export import ExportConfig, ExportFormat, TemplateName
 from tunix_ml.exports.render import render_dataset
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Record = dict[str, Any]
 

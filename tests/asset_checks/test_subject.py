@@ -18,7 +18,9 @@ from asset_checks.subject import (
 )
 from tunix_ml.contracts.canonical import record_digest
 from tunix_ml.evaluation.report import evaluate
-from tunix_ml.store import NotPublished, RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 KEY = "golden-v2"
 PARTITIONS = dg.StaticPartitionsDefinition([KEY, "golden-v1"])

@@ -12,7 +12,7 @@ from tunix_ml.contracts.canonical import sha256_hex
 from tunix_ml.registry.bundle import BUNDLE_FILE
 from tunix_ml.registry.bundle_reader import MANIFEST, SUMMARY, SUMS
 from tunix_ml.registry.tarball import write_tarball
-from tunix_ml.store import Slot
+from tunix_ml.slot import Slot
 
 Members = dict[str, bytes]
 CHECKS = (bundle_is_whole, evidence_has_no_null, evidence_is_of_these_files)

@@ -16,7 +16,8 @@ from asset_checks.sweep import (
     swept_fields_make_other_runs,
 )
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.tuning.trials import read_trials
 
 EditTable = Callable[..., Callable[[Path], None]]

@@ -10,7 +10,9 @@ from asset_checks.outcome import Check, Subject
 from asset_checks.tokenized_examples import Tokens
 from tunix_ml.contracts.tokens import Layout, TokenizeConfig
 from tunix_ml.exports.tokenize import tokenize_export
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Row = dict[str, Any]
 Change = Callable[[list[Row]], object]

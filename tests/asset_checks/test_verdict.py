@@ -13,7 +13,8 @@ from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.evaluation_publish import publish_catalog
 from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.datasets.quality.publish import publish_quality
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

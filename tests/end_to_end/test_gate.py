@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tunix_assets.definitions import defs
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 CHECK = "score_has_not_regressed"
 

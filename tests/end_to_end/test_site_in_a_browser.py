@@ -11,7 +11,9 @@ import pytest
 from tunix_ml.evaluation.report import evaluate, predictions_slot
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.registry.pages.publish import publish_site
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>\u202e" + "x" * 20_000
 SHOWN = """Array.from(document.querySelectorAll('tbody tr'))

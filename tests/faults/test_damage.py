@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tunix_ml.store import CorruptArtifact, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import CorruptArtifact, Snapshot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

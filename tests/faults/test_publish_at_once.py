@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from tunix_ml.durable import LeaseHeld
-from tunix_ml.store import Slot, Snapshot, StaleGeneration, Store
+from tunix_ml.slot import Slot, StaleGeneration
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tunix_ml.durable import write_atomically
-from tunix_ml.store import NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 ERRORS = [errno.ENOSPC, errno.EIO]
 

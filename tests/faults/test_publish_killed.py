@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from tunix_ml.store import NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 # The children fork only to be killed; they use neither JAX, which other tests load, nor a thread.
 pytestmark = [

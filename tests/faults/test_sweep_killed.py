@@ -10,7 +10,8 @@ import pytest
 
 from tunix_ml.contracts.sweep import SweepIdentity, SweepReport, SweepSpec
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.training.identify import identify
 from tunix_ml.training.metrics import read_metrics
 from tunix_ml.tuning.sweep import SweepJob

@@ -18,7 +18,8 @@ import pytest
 
 from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity, TrainConfig
-from tunix_ml.store import RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training.__main__ import TrainJob
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.metrics import read_metrics

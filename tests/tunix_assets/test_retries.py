@@ -11,7 +11,7 @@ from tunix_assets.definitions import defs
 from tunix_assets.retries import RETRIES, may_pass
 from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.durable import LeaseHeld
-from tunix_ml.store import StaleGeneration, VersionConflict
+from tunix_ml.slot import StaleGeneration, VersionConflict
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import yaml
 
 from tunix_assets.single_session import SessionFailed, collect_submission, run_session, session_config
 from tunix_ml.contracts.training import ExecutionConfig
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 ROOT = Path(__file__).parents[2]
 SINGLE_SESSION, SMOKE = ROOT / "configs" / "single_session.yaml", ROOT / "configs" / "smoke.yaml"

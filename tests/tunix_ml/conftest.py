@@ -14,6 +14,8 @@ from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.exports.render import render_dataset
 from tunix_ml.exports.tokenize import tokenize_export
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.store import Store
 
 SUMS = "sums-v1"
@@ -24,6 +26,29 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let JAX compile each program once for all tests of a session: most of their time would go there."""
     jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+@pytest.fixture
+def slot(store: Store) -> Slot:
+    """A slot in which nothing is published yet."""
+    return store.slot("dataset", "golden-v2")
+
+
+@pytest.fixture
+def publish() -> Callable[..., Snapshot]:
+    """A function that publishes two files with a text in a slot, and may do something to them before."""
+
+    def publish_text(
+        slot: Slot, text: str, *, meanwhile: Callable[[Path], object] = lambda draft: None, **kwargs: Any
+    ) -> Snapshot:
+        with slot.publish(**kwargs) as draft:
+            (draft.path / "one.txt").write_text(text)
+            (draft.path / "deep" / "er").mkdir(parents=True)
+            (draft.path / "deep" / "er" / "two.txt").write_text(text * 2)
+            meanwhile(draft.path)
+        return draft.snapshot
+
+    return publish_text
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,9 @@ import pytest
 
 from tunix_ml.audits import NotAudited, audits, record_audit, require_audits
 from tunix_ml.contracts.base import ContractError
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

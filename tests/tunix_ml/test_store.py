@@ -1,48 +1,19 @@
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from tunix_ml.contracts.artifact import SlotPointer
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.durable import LeaseHeld, lease, write_atomically
-from tunix_ml.store import (
-    CorruptArtifact,
-    NotPublished,
-    Slot,
-    Snapshot,
-    Store,
-    VersionConflict,
-)
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import Store
+
+Publish = Callable[..., Snapshot]
 
 OLD = (1_000_000_000.0, 1_000_000_000.0)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "home")
-
-
-@pytest.fixture
-def slot(store: Store) -> Slot:
-    return store.slot("dataset", "golden-v2")
-
-
-def publish(
-    slot: Slot, text: str, *, meanwhile: Callable[[Path], object] = lambda draft: None, **kwargs: Any
-) -> Snapshot:
-    with slot.publish(**kwargs) as draft:
-        (draft.path / "one.txt").write_text(text)
-        (draft.path / "deep" / "er").mkdir(parents=True)
-        (draft.path / "deep" / "er" / "two.txt").write_text(text * 2)
-        meanwhile(draft.path)
-    return draft.snapshot
 
 
 def flip(path: Path, *, byte: int, bit: int = 0) -> None:
@@ -59,145 +30,6 @@ def make_old(*slots: Slot) -> None:
     for slot in slots:
         for path in slot.path.iterdir():
             os.utime(path, OLD)
-
-
-# Publishing and reading
-
-
-def test_nothing_is_published_at_first(slot: Slot) -> None:
-    assert slot.pointer() is None
-    with pytest.raises(NotPublished, match="dataset of 'golden-v2' has not been materialized yet"):
-        slot.resolve()
-
-
-def test_what_is_published_can_be_read_with_its_record(slot: Slot) -> None:
-    published = publish(slot, "new", parents={"source": "0" * 64}, code_version="c0de")
-
-    found = slot.resolve()
-
-    assert found == published
-    assert found.verify() == []
-    assert found.file("deep/er/two.txt").read_text() == "newnew"
-    assert (found.record.table, found.record.key) == ("dataset", "golden-v2")
-    assert (found.record.parents, found.record.code_version) == ({"source": "0" * 64}, "c0de")
-    assert found.record.files["one.txt"].num_bytes == 3
-
-
-def test_rows_of_parquet_files_are_counted(slot: Slot) -> None:
-    with slot.publish() as draft:
-        pq.write_table(pa.table({"a": [1, 2, 3]}), draft.path / "traces.parquet")
-
-    assert draft.snapshot.record.files["traces.parquet"].num_rows == 3
-
-
-def test_a_later_content_becomes_current_and_the_earlier_can_be_asked_for(slot: Slot) -> None:
-    old, new = publish(slot, "old"), publish(slot, "new")
-
-    assert slot.resolve() == new
-    assert slot.resolve(old.digest) == old
-    assert old.verify() == []
-
-
-def test_the_digest_is_that_of_names_and_bytes(store: Store) -> None:
-    digests = [publish(store.slot(table, "all"), text).digest for table, text in ["ax", "bx", "cy"]]
-
-    assert digests[0] == digests[1] != digests[2]
-
-
-def test_the_caller_may_give_the_digest_at_once_or_on_the_draft(store: Store) -> None:
-    first = publish(store.slot("a", "all"), "text", content_digest="a" * 64)
-    with store.slot("b", "all").publish() as draft:
-        (draft.path / "one.txt").write_text("text")
-        draft.content_digest = "b" * 64
-        draft.parents["dataset"] = "c" * 64
-
-    assert (first.digest, draft.snapshot.digest) == ("a" * 64, "b" * 64)
-    assert store.slot("b", "all").resolve().record.parents == {"dataset": "c" * 64}
-
-
-@pytest.mark.parametrize("digest", ["a" * 16, "A" * 64, "../" * 21 + "a", "a" * 64 + "\n"])
-def test_a_digest_that_is_no_sha256_is_refused(slot: Slot, digest: str) -> None:
-    with pytest.raises(ContractError, match="is not a sha256 in hexadecimal"):
-        publish(slot, "text", content_digest=digest)
-    assert slot.pointer() is None
-
-
-def test_the_same_content_again_moves_nothing(slot: Slot) -> None:
-    first, pointer = publish(slot, "same"), slot.pointer()
-
-    second = publish(slot, "same", parents={"other": "1" * 64}, code_version="other")
-
-    assert (second, slot.pointer()) == (first, pointer)
-    assert directories(slot, ".*") == [".lease"]
-
-
-def test_an_earlier_content_again_is_adopted_and_becomes_current(slot: Slot) -> None:
-    first = publish(slot, "first")
-    publish(slot, "second")
-
-    assert publish(slot, "first") == first == slot.resolve()
-    assert slot.pointer() == SlotPointer(
-        content_digest=first.digest, record_sha256=slot.pointer().record_sha256, generation=3
-    )
-
-
-def test_a_draft_has_no_snapshot_inside_its_block(slot: Slot) -> None:
-    with slot.publish() as draft:
-        (draft.path / "one.txt").write_text("text")
-        with pytest.raises(NotPublished, match="has not been published yet"):
-            _ = draft.snapshot
-
-
-def test_a_content_that_was_never_published_cannot_be_asked_for(slot: Slot) -> None:
-    publish(slot, "text")
-
-    with pytest.raises(NotPublished, match="has no content 0000"):
-        slot.resolve("0" * 64)
-
-
-def test_a_prefix_of_a_digest_is_no_digest(slot: Slot) -> None:
-    snapshot = publish(slot, "text")
-
-    with pytest.raises(CorruptArtifact, match="is not the record of content"):
-        slot.resolve(snapshot.digest[:16])
-
-
-def test_a_file_that_was_never_published_cannot_be_asked_for(slot: Slot) -> None:
-    with pytest.raises(
-        NotPublished, match=r"has no file 'three.txt', it has \['deep/er/two.txt', 'one.txt'\]"
-    ):
-        publish(slot, "text").file("three.txt")
-
-
-# What cannot be published
-
-
-def test_an_empty_draft_is_refused(slot: Slot) -> None:
-    with pytest.raises(ContractError, match=r"dataset holds \[\], expected a file"), slot.publish() as draft:
-        (draft.path / "empty").mkdir()
-    assert slot.pointer() is None
-
-
-def test_a_file_with_the_name_of_the_record_is_refused(slot: Slot) -> None:
-    with pytest.raises(ContractError, match=r"not named artifact\.json"), slot.publish() as draft:
-        (draft.path / "artifact.json").write_text("mine")
-    assert slot.pointer() is None
-
-
-def test_a_file_with_the_name_of_the_record_may_lie_deeper(slot: Slot) -> None:
-    with slot.publish() as draft:
-        (draft.path / "deep").mkdir()
-        (draft.path / "deep" / "artifact.json").write_text("mine")
-
-    assert slot.resolve().file("deep/artifact.json").read_text() == "mine"
-
-
-@pytest.mark.parametrize("target", ["one.txt", "missing", "/etc/hostname", "."])
-def test_links_are_refused(slot: Slot, target: str) -> None:
-    with pytest.raises(ContractError, match="link is a link or a device"):
-        publish(slot, "text", meanwhile=lambda draft: (draft / "link").symlink_to(target))
-    assert slot.pointer() is None
-    assert directories(slot, ".tmp-*") == []
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a..b", ".hidden", "-v1", "x" * 129, "a\n", "é"])
@@ -217,92 +49,10 @@ def test_slots_of_a_run_cannot_leave_it(store: Store, name: str) -> None:
         store.run("golden-v2.tiny.0123456789").slot(name)
 
 
-# A version never changes content
-
-
-def test_an_immutable_version_refuses_other_content_and_names_both(slot: Slot) -> None:
-    first = publish(slot, "first", immutable=True)
-
-    with pytest.raises(VersionConflict) as refusal:
-        publish(slot, "second", immutable=True)
-
-    digests = re.findall("[0-9a-f]{64}", str(refusal.value))
-    assert digests[0] == first.digest
-    assert len(set(digests)) == 2
-    assert slot.resolve() == first
-    assert directories(slot, ".tmp-*") == []
-
-
-def test_an_immutable_version_takes_the_same_content_again(slot: Slot) -> None:
-    assert publish(slot, "same", immutable=True) == publish(slot, "same", immutable=True)
-
-
-# The order in which things reach the disk
-
-
-def test_content_reaches_the_disk_before_its_name_and_its_name_before_the_pointer(
-    monkeypatch: pytest.MonkeyPatch, slot: Slot
-) -> None:
-    events: list[str] = []
-    fsync, rename, replace = os.fsync, os.rename, os.replace
-
-    def name(path: Any) -> str:
-        return re.sub(r"\.tmp-[0-9a-f]+|[0-9a-f]{16}", "*", Path(path).relative_to(slot.path).as_posix())
-
-    def traced_fsync(descriptor: int) -> None:
-        events.append(f"sync {name(Path(f'/proc/self/fd/{descriptor}').readlink())}")
-        fsync(descriptor)
-
-    publish(slot, "old")
-    monkeypatch.setattr(os, "fsync", traced_fsync)
-    monkeypatch.setattr(os, "rename", lambda a, b: (events.append("rename content"), rename(a, b)))
-    monkeypatch.setattr(os, "replace", lambda a, b: (events.append("move pointer"), replace(a, b)))
-    publish(slot, "new")
-
-    content = ["*/artifact.json", "*/deep", "*/deep/er", "*/deep/er/two.txt", "*/one.txt", "*"]
-    assert events == [
-        *(f"sync {path}" for path in content),
-        "rename content",
-        "sync .",
-        "sync *",
-        "move pointer",
-        "sync .",
-    ]
-
-
-def test_adopted_content_reaches_the_disk_before_the_pointer(
-    monkeypatch: pytest.MonkeyPatch, slot: Slot
-) -> None:
-    publish(slot, "old")
-    publish(slot, "new")
-    synced: list[Path] = []
-    fsync = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda fd: (synced.append(Path(f"/proc/self/fd/{fd}").readlink()), fsync(fd))
-    )
-
-    publish(slot, "old")
-
-    temporary = next(index for index, path in enumerate(synced) if path.parent == slot.path and index > 5)
-    assert slot.path in synced[:temporary]
-
-
-def test_the_directories_of_a_new_store_reach_the_disk(monkeypatch: pytest.MonkeyPatch, slot: Slot) -> None:
-    synced: set[Path] = set()
-    fsync = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda fd: (synced.add(Path(f"/proc/self/fd/{fd}").readlink()), fsync(fd))
-    )
-
-    publish(slot, "text")
-
-    assert {slot.path, *list(slot.path.parents)[:4]} <= synced
-
-
 # Runs
 
 
-def test_a_run_has_slots_of_its_own(store: Store) -> None:
+def test_a_run_has_slots_of_its_own(store: Store, publish: Publish) -> None:
     run = store.run("golden-v2.tiny.0123456789")
     snapshot = publish(run.slot("predictions/golden-v2.test"), "text")
 
@@ -312,7 +62,7 @@ def test_a_run_has_slots_of_its_own(store: Store) -> None:
     assert store.slots()[0] == run.slot("predictions/golden-v2.test")
 
 
-def test_slots_of_a_group_are_those_in_which_something_is_published(store: Store) -> None:
+def test_slots_of_a_group_are_those_in_which_something_is_published(store: Store, publish: Publish) -> None:
     run = store.run("golden-v2.tiny.0123456789")
     for name in ("eval/b", "eval/a", "predictions/a"):
         publish(run.slot(name), "text")
@@ -353,7 +103,7 @@ def test_the_home_comes_from_the_environment(
 # Collecting what nothing refers to
 
 
-def test_gc_keeps_what_pointers_name_and_removes_the_rest(store: Store, slot: Slot) -> None:
+def test_gc_keeps_what_pointers_name_and_removes_the_rest(store: Store, slot: Slot, publish: Publish) -> None:
     old, new = publish(slot, "old"), publish(slot, "new")
 
     assert store.gc(grace_s=0) == [old.path]
@@ -363,7 +113,7 @@ def test_gc_keeps_what_pointers_name_and_removes_the_rest(store: Store, slot: Sl
         slot.resolve(old.digest)
 
 
-def test_gc_keeps_what_is_younger_than_the_grace(store: Store, slot: Slot) -> None:
+def test_gc_keeps_what_is_younger_than_the_grace(store: Store, slot: Slot, publish: Publish) -> None:
     old = publish(slot, "old")
     publish(slot, "new")
 
@@ -372,7 +122,7 @@ def test_gc_keeps_what_is_younger_than_the_grace(store: Store, slot: Slot) -> No
     assert store.gc(grace_s=3600) == [old.path]
 
 
-def test_the_grace_starts_when_a_content_is_replaced(store: Store, slot: Slot) -> None:
+def test_the_grace_starts_when_a_content_is_replaced(store: Store, slot: Slot, publish: Publish) -> None:
     old = publish(slot, "old")
     make_old(slot)
     publish(slot, "new")
@@ -381,7 +131,7 @@ def test_the_grace_starts_when_a_content_is_replaced(store: Store, slot: Slot) -
     assert slot.resolve(old.digest).verify() == []
 
 
-def test_gc_keeps_parents_and_their_parents(store: Store) -> None:
+def test_gc_keeps_parents_and_their_parents(store: Store, publish: Publish) -> None:
     dataset, export, tokens = (store.slot(table, "golden-v2") for table in ("dataset", "export", "tokens"))
     first = publish(dataset, "first")
     second = publish(export, "second", parents={"dataset": first.digest})
@@ -394,7 +144,7 @@ def test_gc_keeps_parents_and_their_parents(store: Store) -> None:
     assert dataset.resolve(first.digest).verify() == export.resolve(second.digest).verify() == []
 
 
-def test_gc_keeps_what_the_configuration_of_a_run_names(store: Store, slot: Slot) -> None:
+def test_gc_keeps_what_the_configuration_of_a_run_names(store: Store, slot: Slot, publish: Publish) -> None:
     old = publish(slot, "old", parents={"source": "0" * 64})
     publish(slot, "new")
     run = store.run("golden-v2.tiny.0123456789")
@@ -406,7 +156,7 @@ def test_gc_keeps_what_the_configuration_of_a_run_names(store: Store, slot: Slot
     assert store.gc(grace_s=0) == [old.path]
 
 
-def test_gc_removes_what_killed_writers_left(store: Store, slot: Slot) -> None:
+def test_gc_removes_what_killed_writers_left(store: Store, slot: Slot, publish: Publish) -> None:
     damaged = publish(slot, "text")
     (damaged.path / "artifact.json").unlink()
     publish(slot, "text")
@@ -426,7 +176,9 @@ def test_gc_removes_what_killed_writers_left(store: Store, slot: Slot) -> None:
     assert store.verify() == []
 
 
-def test_a_damaged_directory_set_aside_is_kept_for_the_grace(store: Store, slot: Slot) -> None:
+def test_a_damaged_directory_set_aside_is_kept_for_the_grace(
+    store: Store, slot: Slot, publish: Publish
+) -> None:
     damaged = publish(slot, "text")
     (damaged.path / "one.txt").write_text("damaged")
     make_old(slot)
@@ -436,7 +188,9 @@ def test_a_damaged_directory_set_aside_is_kept_for_the_grace(store: Store, slot:
     assert len(directories(slot, ".corrupt-*")) == 1
 
 
-def test_gc_leaves_a_slot_and_a_run_alone_in_which_somebody_writes(store: Store, slot: Slot) -> None:
+def test_gc_leaves_a_slot_and_a_run_alone_in_which_somebody_writes(
+    store: Store, slot: Slot, publish: Publish
+) -> None:
     publish(slot, "old")
     publish(slot, "new")
     run = store.run("golden-v2.tiny.0123456789")
@@ -447,7 +201,7 @@ def test_gc_leaves_a_slot_and_a_run_alone_in_which_somebody_writes(store: Store,
     assert len(store.gc(grace_s=0)) == 2
 
 
-def test_gc_leaves_other_files_of_a_run_alone(store: Store) -> None:
+def test_gc_leaves_other_files_of_a_run_alone(store: Store, publish: Publish) -> None:
     run = store.run("golden-v2.tiny.0123456789")
     (run.path / "checkpoints" / "300").mkdir(parents=True)
     (run.path / "checkpoints" / "300" / "params").write_text("numbers")
@@ -458,7 +212,9 @@ def test_gc_leaves_other_files_of_a_run_alone(store: Store) -> None:
     assert (run.path / "checkpoints" / "300" / "params").read_text() == "numbers"
 
 
-def test_gc_deletes_nothing_while_a_damage_hides_what_is_referred_to(store: Store, slot: Slot) -> None:
+def test_gc_deletes_nothing_while_a_damage_hides_what_is_referred_to(
+    store: Store, slot: Slot, publish: Publish
+) -> None:
     old = publish(slot, "old")
     publish(slot, "new")
     other = publish(store.slot("export", "golden-v2"), "text", parents={"dataset": old.digest})
@@ -470,7 +226,7 @@ def test_gc_deletes_nothing_while_a_damage_hides_what_is_referred_to(store: Stor
 
 
 def test_what_becomes_current_while_gc_waits_is_kept(
-    monkeypatch: pytest.MonkeyPatch, store: Store, slot: Slot
+    monkeypatch: pytest.MonkeyPatch, store: Store, slot: Slot, publish: Publish
 ) -> None:
     old = publish(slot, "old")
     publish(slot, "new")
@@ -489,7 +245,7 @@ def test_what_becomes_current_while_gc_waits_is_kept(
 
 
 def test_a_child_published_while_gc_looks_keeps_its_parent(
-    monkeypatch: pytest.MonkeyPatch, store: Store, slot: Slot
+    monkeypatch: pytest.MonkeyPatch, store: Store, slot: Slot, publish: Publish
 ) -> None:
     parent, find = publish(slot, "old"), Store._referenced_digests
 
@@ -505,33 +261,6 @@ def test_a_child_published_while_gc_looks_keeps_its_parent(
     assert slot.resolve(parent.digest).verify() == []
 
 
-def test_a_slot_tells_its_own_damage(store: Store) -> None:
-    slot = store.slot("notes", "a-v1")
-    assert slot.verify() == []
-    with slot.publish() as draft:
-        (draft.path / "note.txt").write_text("one")
-    assert slot.verify() == []
-
-    (draft.snapshot.path / "note.txt").write_text("two")
-
-    (problem,) = slot.verify()
-    assert "note.txt has sha256" in problem
-
-
-def test_a_withdrawn_slot_has_nothing_and_is_collected_after_its_grace(store: Store) -> None:
-    slot = store.slot("notes", "a-v1")
-    with slot.publish() as draft:
-        (draft.path / "note.txt").write_text("one")
-
-    slot.withdraw()
-
-    assert slot.pointer() is None
-    assert store.gc(grace_s=3_600) == []
-    assert store.gc(grace_s=-1) == [draft.snapshot.path]
-    with pytest.raises(NotPublished):
-        slot.withdraw()
-
-
 def test_a_trial_of_the_collection_names_the_same_and_deletes_nothing(store: Store) -> None:
     slot = store.slot("notes", "a-v1")
     for text in ("one", "two"):
@@ -543,16 +272,3 @@ def test_a_trial_of_the_collection_names_the_same_and_deletes_nothing(store: Sto
     assert all(path.is_dir() for path in named)
     assert store.gc(grace_s=-1) == named
     assert not any(path.exists() for path in named)
-
-
-def test_a_slot_is_owned_by_one_process_over_several_publications(store: Store) -> None:
-    slot = store.slot("trials", "mine-v1.swept.0123456789")
-
-    with slot.ownership():
-        for text in ("one", "two"):
-            with slot.publish() as draft:
-                (draft.path / "trials.txt").write_text(text)
-        with pytest.raises(LeaseHeld, match="is being written by"), slot.ownership():
-            pass
-
-    assert slot.resolve().file("trials.txt").read_text() == "two"

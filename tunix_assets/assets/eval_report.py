@@ -14,7 +14,7 @@ from tunix_ml.contracts.names import evaluation_set_name
 from tunix_ml.contracts.prediction import PredictionsMeta
 from tunix_ml.datasets.evaluation_set import OWN
 from tunix_ml.evaluation.report import code_version, evaluate
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 @dg.asset(

@@ -10,7 +10,7 @@ from tunix_assets.resources import StoreResource
 from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.evaluation import ITEM_SCORES_SCHEMA, EvalReport
 from tunix_ml.evaluation.report import code_version
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 @dg.asset(

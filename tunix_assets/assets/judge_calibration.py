@@ -16,7 +16,7 @@ from tunix_ml.evaluation.judges.calibration import CODE_PARTS, REPORT_FILE, cali
 from tunix_ml.evaluation.judges.calibration_set import shipped_calibration_set
 from tunix_ml.evaluation.judges.opening import open_judge
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 class JudgeCalibrationConfig(JudgeConfig, CalibrationConfig, dg.Config):

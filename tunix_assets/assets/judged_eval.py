@@ -18,7 +18,8 @@ from tunix_ml.evaluation.judges.calibration import ranking_problem
 from tunix_ml.evaluation.judges.opening import open_judge
 from tunix_ml.evaluation.judges.predictions import CODE_PARTS, META_FILE, judge_predictions, judgements_name
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 
 class JudgedEvalConfig(JudgeConfig, JudgedSetsConfig, dg.Config):

@@ -12,7 +12,7 @@ from tunix_assets.resources import StoreResource
 from tunix_assets.retries import RETRIES
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.leaderboard import publish_leaderboard
-from tunix_ml.store import StoreError
+from tunix_ml.snapshot import StoreError
 
 _FRESHNESS = dg.FreshnessPolicy.cron(
     deadline_cron="0 8 * * *", lower_bound_delta=timedelta(hours=24), timezone="UTC"

@@ -20,7 +20,8 @@ from tunix_ml.registry.evidence import device_of
 from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.registry.policy import Row, inputs_of
 from tunix_ml.registry.record import publish_registry, read_events, read_record, require_whole_logs
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 _AUDITED = ("checkpoint", "predictions", "eval_report")
 _PARTITION_TAG = "dagster/partition"

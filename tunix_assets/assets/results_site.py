@@ -11,7 +11,7 @@ from tunix_assets.retries import RETRIES
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.leaderboard import KEY, LEADERBOARD
 from tunix_ml.registry.pages import links
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 @dg.asset(

@@ -11,7 +11,7 @@ from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.bundle import EvaluationSummary
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 @dg.asset(

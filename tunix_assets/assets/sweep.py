@@ -13,7 +13,7 @@ from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.sweep import TRIALS_SCHEMA, SweepIdentity, SweepReport, SweepSpec
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.training.identify import identify
 from tunix_ml.tuning.trials import read_trials
 

@@ -9,7 +9,7 @@ from tunix_assets.retries import RETRIES
 from tunix_ml.benchmark.publish import ASSET, CODE_PARTS, KEY, PLOT_FILE, REPORT_FILE, rows_of
 from tunix_ml.contracts.benchmark import BenchmarkConfig, BenchmarkReport
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 class ThroughputBenchmarkConfig(BenchmarkConfig, dg.Config):

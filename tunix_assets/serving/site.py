@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from tunix_ml.store import NotPublished, Snapshot, Store, StoreError
+from tunix_ml.snapshot import NotPublished, Snapshot, StoreError
+from tunix_ml.store import Store
 
 _TABLE, _KEY, _INDEX = "results_site", "all", "index.html"
 _TYPES = {

@@ -12,7 +12,9 @@ from html import escape
 from tunix_ml.contracts.benchmark import BenchmarkEntry, BenchmarkReport, Peer
 from tunix_ml.contracts.canonical import canonical_json, sha256_hex
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 ASSET, KEY = "throughput_benchmark", "all"
 REPORT_FILE, TABLE_FILE, PLOT_FILE, HISTORY_FILE = "benchmark.json", "table.md", "plot.svg", "history.jsonl"

@@ -11,7 +11,8 @@ from tunix_ml.datasets.card import render_card
 from tunix_ml.datasets.quality.publish import quality_of, quality_slot
 from tunix_ml.datasets.quality.summary import render_quality
 from tunix_ml.markdown import table
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 _PARENT = "dataset:"
 _USE = (

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.datasets.quality.questions import text_key
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.traces.prompts import normalise_prompt
 
 

@@ -12,7 +12,8 @@ from tunix_ml.datasets.code_version import code_version
 from tunix_ml.datasets.published_rows import published_rows
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.parquet import write_table
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.prompts import normalise_prompt
 
 TABLE = "dataset_difference"

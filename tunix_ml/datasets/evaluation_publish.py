@@ -20,7 +20,8 @@ from tunix_ml.datasets.evaluation_catalog import (
 from tunix_ml.datasets.evaluation_items import read_items
 from tunix_ml.datasets.evaluation_set import ITEMS_FILE, evaluation_set_slot
 from tunix_ml.parquet import write_table
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.sources import VariableNotSet
 
 MANIFEST_FILE = "manifest.json"

@@ -13,7 +13,9 @@ from tunix_ml.datasets.evaluation_catalog import UnknownEvaluationSet, catalog_s
 from tunix_ml.datasets.evaluation_items import answer_type_of
 from tunix_ml.datasets.read import read_dataset
 from tunix_ml.json_lines import read_json_lines
-from tunix_ml.store import NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 OWN: Split = "test"
 CHOSEN_BY: Split = "validation"

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.prediction import PredictionsMeta
 from tunix_ml.contracts.training import RunIdentity
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 Outcome = Literal["kept", "rejected", "left out"]
 _EXPORTED = ("sft_export", "tokenized_examples")

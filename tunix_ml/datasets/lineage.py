@@ -14,7 +14,9 @@ from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.datasets.evaluation_set import evaluation_set_slot, read_published_items
 from tunix_ml.datasets.read import read_dataset
 from tunix_ml.datasets.tally import Place
-from tunix_ml.store import NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 
 class UnknownRow(TunixError):

@@ -13,7 +13,7 @@ from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.trace import SPLITS, DatasetTrace
 from tunix_ml.datasets.front_matter import SplitSize
 from tunix_ml.datasets.published_rows import published_rows
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 _CSV_COLUMNS = ("trace_id", "prompt", "steps", "final_answer", "meta", "source", "source_line")
 # What a spreadsheet takes for the start of a formula, also behind white space.

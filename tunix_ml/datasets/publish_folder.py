@@ -14,7 +14,8 @@ from tunix_ml.datasets.card_facts import CardFacts, collect_facts, render_full_c
 from tunix_ml.datasets.front_matter import SplitSize, front_matter
 from tunix_ml.datasets.plain_files import write_csv, write_jsonl
 from tunix_ml.durable import plain_files, sync_tree
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa

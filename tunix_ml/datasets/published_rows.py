@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tunix_ml.contracts import trace as traces_table
 from tunix_ml.contracts.trace import DatasetTrace
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 _BATCH_ROWS = 2_000
 

@@ -9,7 +9,8 @@ from tunix_ml.contracts import trace as traces_table
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.trace import DatasetTrace, Split
 from tunix_ml.parquet import read_batches, read_table
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,8 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.names import parse_dataset_version
 from tunix_ml.datasets.catalog import catalog_directories
 from tunix_ml.durable import make_directory, sync
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 # Made of one version alone and made again in seconds: they go with it.
 _DERIVED = ("dataset", "dataset_quality", "dataset_difference", "sft_export", "tokenized_examples")

@@ -15,7 +15,8 @@ from tunix_ml.datasets.filters import FilterRow, first_unfulfilled
 from tunix_ml.datasets.origin import describe, records
 from tunix_ml.datasets.published_rows import published_rows
 from tunix_ml.datasets.splits import assign_split
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.prompts import normalise_prompt
 
 _HELD_OUT_LAST = {split: rank for rank, split in enumerate(SPLITS)}

@@ -1,5 +1,6 @@
 """Evaluate a run: score its predictions and publish the report with every item behind it."""
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,9 @@ from tunix_ml.exports.templates import template
 from tunix_ml.json_lines import read_json_lines
 from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 ANSWERS = "answers"
 
@@ -118,10 +121,38 @@ def evaluate(
     run = store.run(run_id)
     identity = RunIdentity.read(run.path / "config.json")
     predictions = read_predictions(predictions_slot(run, evaluation_set), digest=predictions_digest)
-    meta = predictions.meta
-    asked = load_evaluation_set(store, evaluation_set, digest=meta.source_digest).first(meta.num_items)
+    asked = items_asked(store, predictions.meta)
     _refuse_mismatch(run, identity, predictions, asked)
-    evaluation = Evaluation(
+    template_name, template_digest = predictions.meta.template, predictions.meta.template_digest
+    evaluation = dataclasses.replace(
+        evaluation_of(run, identity, predictions, asked, inputs={"template": template_digest}),
+        rule=AnswerRule(kind="template", template=template_name),
+        scorers=scorer_digests(),
+    )
+    return score_and_publish(evaluation, predictions.rows, known=_gold_scores(predictions.gold))
+
+
+def items_asked(store: Store, meta: PredictionsMeta) -> EvaluationSet:
+    """Return the items that were asked: the first of the content that the evaluation set had then.
+
+    Raises:
+        NotPublished: that content is gone.
+    """
+    asked = load_evaluation_set(store, meta.evaluation_set, digest=meta.source_digest)
+    return asked.first(meta.num_items)
+
+
+def evaluation_of(
+    run: RunDirectory,
+    identity: RunIdentity,
+    predictions: Predictions,
+    asked: EvaluationSet,
+    *,
+    inputs: Mapping[str, str],
+) -> Evaluation:
+    """Return what any scores of a run's predictions rest on; `inputs` is what these rest on besides."""
+    meta = predictions.meta
+    return Evaluation(
         run=run,
         dataset_version=identity.dataset_version,
         recipe=identity.train.recipe,
@@ -131,14 +162,12 @@ def evaluate(
             "evaluation_set": asked.source_digest,
             "model": meta.model_digest,
             "predictions": predictions.snapshot.digest,
-            "template": meta.template_digest,
+            **inputs,
         },
-        rule=AnswerRule(kind="template", template=meta.template),
+        rule=None,
         max_new_tokens=meta.decoding.max_new_tokens,
         num_samples=meta.decoding.num_samples,
-        scorers=scorer_digests(),
     )
-    return score_and_publish(evaluation, predictions.rows, known=_gold_scores(predictions.gold))
 
 
 def score_and_publish(

@@ -1,5 +1,6 @@
 """Predictions made elsewhere: read by a recipe, kept as a run of their own, and scored as our own are."""
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,9 @@ from tunix_ml.evaluation.report import Evaluation, publish_scores, score_and_pub
 from tunix_ml.evaluation.score import JudgedScore, score_verdicts, scorer_digests
 from tunix_ml.evaluation.system_catalog import SystemsEntry, load_systems, systems_recipes
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.traces.decode import LineError
 from tunix_ml.traces.lines import SourceError
 from tunix_ml.traces.mapping import Record, is_meant, look_up, spelled, text_of
@@ -248,38 +251,35 @@ def _claim_run(store: Store, entry: SystemsEntry, system: str, *, source_sha256:
 def _publish(
     run: RunDirectory, entry: SystemsEntry, name: str, asked: EvaluationSet, answers: Sequence[Answer]
 ) -> Iterator[Snapshot]:
+    """Publish the answers of a system and a report for each way they are scored: by text, by verdict."""
     recipe, system = entry.recipe, entry.recipe.systems[name]
     samples = _numbered(answers)
     texts = _publish_texts(run, asked, samples)
-    inputs = {"evaluation_set": asked.source_digest, "answers": texts.digest}
-    num_samples = max((index for index, _ in samples), default=0) + 1
-    shared: dict[str, Any] = {
-        "run": run,
-        "dataset_version": None,
-        "recipe": name,
-        "asked": asked,
-        "num_samples": num_samples,
-    }
+    evaluation = Evaluation(
+        run=run,
+        dataset_version=None,
+        recipe=name,
+        asked=asked,
+        inputs={"evaluation_set": asked.source_digest, "answers": texts.digest},
+        rule=None,
+        num_samples=max((index for index, _ in samples), default=0) + 1,
+    )
     if system.text is not None:
-        evaluation = Evaluation(**shared, inputs=inputs, rule=recipe.answer, scorers=scorer_digests())
-        yield score_and_publish(evaluation, [_prediction(index, answer) for index, answer in samples])
+        by_text = dataclasses.replace(evaluation, rule=recipe.answer, scorers=scorer_digests())
+        yield score_and_publish(by_text, [_prediction(index, answer) for index, answer in samples])
     if system.verdict is not None:
-        judged = {(answer.item_id, index): answer.verdict for index, answer in samples if answer.verdict}
-        scores: list[ItemScore] = score_verdicts(
-            asked.items,
-            judged,
-            texts={(answer.item_id, index): answer.text for index, answer in samples},
-            metric=JUDGED,
-            num_samples=num_samples,
-        )
-        evaluation = Evaluation(
-            **shared,
-            inputs=inputs,
-            rule=None,
-            scorer=f"judge:{recipe.judge}",
-            primary_metric=JUDGED,
-        )
-        yield publish_scores(evaluation, scores, None)
+        by_verdict = dataclasses.replace(evaluation, scorer=f"judge:{recipe.judge}", primary_metric=JUDGED)
+        yield publish_scores(by_verdict, _verdict_scores(by_verdict, samples), None)
+
+
+def _verdict_scores(evaluation: Evaluation, samples: Sequence[tuple[int, Answer]]) -> list[ItemScore]:
+    return score_verdicts(
+        evaluation.asked.items,
+        {(answer.item_id, index): answer.verdict for index, answer in samples if answer.verdict},
+        texts={(answer.item_id, index): answer.text for index, answer in samples},
+        metric=evaluation.primary_metric,
+        num_samples=evaluation.num_samples,
+    )
 
 
 def _numbered(answers: Sequence[Answer]) -> list[tuple[int, Answer]]:

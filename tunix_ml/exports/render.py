@@ -21,7 +21,8 @@ from tunix_ml.contracts.trace import SPLITS, DatasetTrace
 from tunix_ml.datasets.read import read_dataset
 from tunix_ml.exports.templates import Template, template
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 _WRITE_BYTES = 1 << 18
 Exported = TraceExport | TunixSftExport | TrainingExample

@@ -27,7 +27,8 @@ from tunix_ml.exports.packing import Placement, one_per_row, pack_full_rows
 from tunix_ml.exports.render import code_version, export_lines
 from tunix_ml.exports.shards import Shard, ShardCache
 from tunix_ml.exports.tokenizer import Tokenizer, fetch_tokenizer, tokenizer_digest, train_bpe
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 TOKENIZED_SPLITS = ("train", "validation")
 _GROUP_ROWS = 2_000

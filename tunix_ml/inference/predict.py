@@ -33,7 +33,8 @@ from tunix_ml.modeling.decoder import Network
 from tunix_ml.modeling.huggingface import GENERATION_CONFIG_FILE, load_model
 from tunix_ml.parquet import write_table
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import CorruptArtifact, NotPublished, RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training.devices import describe_device, find_device
 from tunix_ml.training.loop import RECORD_FILE
 

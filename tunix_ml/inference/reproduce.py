@@ -25,7 +25,8 @@ from tunix_ml.inference.programs import prepare
 from tunix_ml.inference.stops import cut_after_stop
 from tunix_ml.json_lines import read_json_lines
 from tunix_ml.modeling.huggingface import load_model
-from tunix_ml.store import CorruptArtifact, RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import CorruptArtifact, Snapshot
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training.devices import configure_process, describe_device, find_device
 from tunix_ml.worker import Report, run_worker
 

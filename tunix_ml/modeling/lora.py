@@ -141,7 +141,7 @@ def save_adapter(folder: Path, *, network: "Network", params: "Params", base_mod
     Raises:
         ContractError: the network has no adapters.
     """
-    lora, family = _lora_of(network), network.config.family
+    lora, family = lora_of(network), network.config.family
     adapters = network.unstack({name: value for name, value in params.items() if is_adapter(name)})
     fused = _by_tensor(adapters, family)
     tensors: dict[str, np.ndarray] = {}
@@ -176,7 +176,12 @@ def load_adapter(folder: Path, *, base: "Network") -> LoadedAdapter:
     return LoadedAdapter(network, params)
 
 
-def _lora_of(network: "Network") -> LoraConfig:
+def lora_of(network: "Network") -> LoraConfig:
+    """Return which products of a network have adapters.
+
+    Raises:
+        ContractError: none has.
+    """
     if network.lora is None:
         raise ContractError("the network has no adapters to save: its lora is None")
     return network.lora

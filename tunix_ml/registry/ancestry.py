@@ -10,7 +10,9 @@ from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.evaluation.report import ANSWERS, eval_slot, read_eval
 from tunix_ml.registry.policy import Row, Scope, row_of
-from tunix_ml.store import Slot, Snapshot, Store, StoreError
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot, StoreError
+from tunix_ml.store import Store
 
 GONE = "gone"
 # What these parents name lies in the store; other digests are of texts and items, which have no place there.

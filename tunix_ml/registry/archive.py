@@ -21,7 +21,8 @@ from tunix_ml.registry.evidence import damage
 from tunix_ml.registry.models import RegisteredModel, fold
 from tunix_ml.registry.policy import Scope
 from tunix_ml.registry.tarball import Member, described, write_tarball
-from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import Store
 
 _RUN_FILES = ("config.json", "checkpoint.json", "provenance.json")
 

@@ -20,13 +20,15 @@ import msgspec
 from tunix_ml.contracts.artifact import Digest
 from tunix_ml.contracts.canonical import record_digest
 from tunix_ml.contracts.training import CheckpointRecord
-from tunix_ml.datasets.evaluation_set import load_evaluation_set
+from tunix_ml.evaluation.report import items_asked
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.bundle_evidence import Answered, Evidence, answered, gather_evidence
 from tunix_ml.registry.bundle_reader import ENVIRONMENT, MANIFEST, README, SUMMARY, SUMS, verify_bundle
 from tunix_ml.registry.bundle_readme import render_readme
 from tunix_ml.registry.tarball import Member, described, write_tarball
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 ASSET = "submission_bundle"
 BUNDLE_FILE = "submission_bundle.tar.gz"
@@ -84,9 +86,7 @@ def _files(folder: str, snapshot: Snapshot) -> dict[str, bytes | Path]:
 
 
 def _items(store: Store, found: Answered) -> bytes:
-    meta = found.meta
-    asked = load_evaluation_set(store, meta.evaluation_set, digest=meta.source_digest).first(meta.num_items)
-    return msgspec.json.Encoder().encode_lines(asked.items)
+    return msgspec.json.Encoder().encode_lines(items_asked(store, found.meta).items)
 
 
 def _documents(evidence: Evidence) -> dict[str, bytes | Path]:

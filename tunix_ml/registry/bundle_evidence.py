@@ -25,7 +25,8 @@ from tunix_ml.contracts.prediction import PredictionsMeta
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
 from tunix_ml.datasets.evaluation_set import OWN
 from tunix_ml.evaluation.report import eval_slot, predictions_slot
-from tunix_ml.store import RunDirectory, Snapshot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory
 
 _PACKAGE = "tunix-rt"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from tunix_ml.durable import lease
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 _LEASE_TIMEOUT_S = 600.0  # several runs may end at once
 # view name: (asset or group of run slots, file)

@@ -5,7 +5,7 @@ from tunix_ml.contracts.metrics import METRICS
 from tunix_ml.evaluation.aggregate import ScoredItem, by_item, values_of
 from tunix_ml.evaluation.report import read_report, read_scores
 from tunix_ml.evaluation.statistics.gate import GateSide, regression_gate
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 DELTA = 0.05
 

@@ -11,7 +11,9 @@ from tunix_ml.contracts.reproduction import PredictionReproduction
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.evaluation.report import eval_slot, predictions_slot
 from tunix_ml.registry.policy import Row, Scope, inputs_of
-from tunix_ml.store import NotPublished, RunDirectory, Slot, Store, StoreError
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, StoreError
+from tunix_ml.store import RunDirectory, Store
 
 _RECORD_FILE = "checkpoint.json"
 _NUM_SHOWN = 60

@@ -18,7 +18,9 @@ from tunix_ml.provenance import source_digest
 from tunix_ml.registry.ranks import Board, rank_board
 from tunix_ml.registry.run_facts import run_facts
 from tunix_ml.registry.validity import VALID, validity
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store, StoreError
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot, StoreError
+from tunix_ml.store import RunDirectory, Store
 
 Row = dict[str, Any]
 LEADERBOARD, KEY = "leaderboard", "all"

@@ -13,7 +13,8 @@ from tunix_ml.registry.evidence import damage, evidence_of, failed_checks, not_r
 from tunix_ml.registry.leaderboard import report_of
 from tunix_ml.registry.models import RegisteredModel, decide, illegal
 from tunix_ml.registry.policy import Row, Scope, eligible_rows, is_sound, row_of, row_of_version, version_of
-from tunix_ml.store import Store, StoreError
+from tunix_ml.snapshot import StoreError
+from tunix_ml.store import Store
 
 
 class DecisionRefused(RegistryError):

@@ -14,7 +14,9 @@ from tunix_ml.contracts.registry import PromotionOutcome, RegistryEvent, Registr
 from tunix_ml.provenance import source_digest
 from tunix_ml.registry.events import CorruptLog, event_log, registered_names
 from tunix_ml.registry.models import RegisteredModel, fold
-from tunix_ml.store import CorruptArtifact, NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import Store
 
 ASSET, KEY = "registered_model", "all"
 RECORD_FILE, EVENTS_FILE = "registry.json", "events.jsonl"

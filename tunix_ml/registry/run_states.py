@@ -23,8 +23,9 @@ from tunix_ml.contracts.run_state import ENDED, STOPPED, RunState, StateName, St
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
 from tunix_ml.durable import is_leased
 from tunix_ml.evaluation.report import eval_slot
+from tunix_ml.snapshot import StoreError
 from tunix_ml.status_facts import status_facts
-from tunix_ml.store import RunDirectory, Store, StoreError
+from tunix_ml.store import RunDirectory, Store
 
 TRAINS, EVALUATES = frozenset({"checkpoint"}), frozenset({"predictions", "eval_report"})
 _EARLY = {"time_budget": "at the end of its time", "pause": "where it was to pause"}

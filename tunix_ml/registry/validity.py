@@ -14,7 +14,8 @@ from tunix_ml.evaluation.report import ANSWERS, predictions_slot
 from tunix_ml.evaluation.score import scorer_digests
 from tunix_ml.evaluation.systems import IDENTITY_FILE, answers_slot, superseded
 from tunix_ml.exports.templates import digest_of
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 VALID: RowStatus = "valid"
 COMPLETENESS_CHECK = "every_item_is_scored"  # a report that says itself that items lack a score is no lie

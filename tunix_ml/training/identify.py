@@ -3,7 +3,7 @@
 from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import RunIdentity, TrainConfig
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 ENGINE_PARTS = ("contracts", "exports", "modeling", "training")
 

@@ -18,7 +18,8 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.tokens import TokensManifest
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, RunIdentity
 from tunix_ml.durable import make_directory, write_atomically
-from tunix_ml.store import RunDirectory, Snapshot, Store, StoreError
+from tunix_ml.snapshot import Snapshot, StoreError
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.distributed import as_first_process
 from tunix_ml.training.engines import engine_of
@@ -50,13 +51,8 @@ def train(
     published as far as it has come, and resumed by the next call. SIGTERM and SIGINT end it after the step
     they come in.
 
-    Args:
-        store: where everything lies.
-        identity: of the run.
-        execution: where and how it is run.
-        report: told about the progress, a line at a time.
-        started_at: when the session began, as `time.perf_counter` has it; now, if it is not given.
-        score: returns the task score of a network and its parameters; needed where one is asked for.
+    The session began at `started_at`, as `time.perf_counter` has it, or begins now. `score` returns the task
+    score of a network and its parameters, and is needed where one is asked for.
 
     Raises:
         DeviceNotFound: the devices asked for are not on this machine.
@@ -67,47 +63,63 @@ def train(
         DiskFull: a checkpoint would not fit on the disk.
         TrainingStopped: a signal came; the run is saved after its last step.
     """
-    if execution.score_every_steps is not None and score is None:
-        raise ContractError("score_every_steps asks for task scores, which this process cannot compute")
-    budget = TimeBudget.of_session(
-        execution, started_at=started_at or time.perf_counter(), now=datetime.now(UTC)
-    )
+    _refuse_scores_without_scorer(execution, score)
+    budget = _budget(execution, started_at or time.perf_counter())
     placement = engine_of(identity.train).make_placement(identity.train, execution)
     run, report = store.run(identity.run_id()), report if placement.is_writer else _say_nothing
-    checkpoints = Checkpoints(
-        run.path / "checkpoints", execution.keep_checkpoints, report, execution.keep_best_checkpoints
-    )
     with stop_requests() as stop, _lease(run, placement):
-        begin = _begin(run, checkpoints, identity, execution) if placement.is_writer else _FRESH
-        begin = as_first_process(begin)
-        if begin == _ADOPTED:
-            return CheckpointRecord.read(run.path / RECORD_FILE)
         session = Session(
             run=run,
-            tokens=_resolve_tokens(store, identity),
             identity=identity,
             execution=execution,
-            checkpoints=checkpoints,
+            checkpoints=_checkpoints(run, execution, report),
             placement=placement,
             stop=stop,
             budget=budget,
             report=report,
             score=score,
         )
-        record = session.train_to_the_end(None if begin == _FRESH else begin)
-        if placement.is_writer:
-            write_atomically(run.path / RECORD_FILE, record.to_json())
-        return record
+        return _go_on(session, store)
 
 
-def _begin(
-    run: RunDirectory, checkpoints: Checkpoints, identity: RunIdentity, execution: ExecutionConfig
-) -> int:
+def _refuse_scores_without_scorer(execution: ExecutionConfig, score: ScoreModel | None) -> None:
+    if execution.score_every_steps is not None and score is None:
+        raise ContractError("score_every_steps asks for task scores, which this process cannot compute")
+
+
+def _budget(execution: ExecutionConfig, started_at: float) -> TimeBudget:
+    return TimeBudget.of_session(execution, started_at=started_at, now=datetime.now(UTC))
+
+
+def _checkpoints(run: RunDirectory, execution: ExecutionConfig, report: Report) -> Checkpoints:
+    folder = run.path / "checkpoints"
+    return Checkpoints(folder, execution.keep_checkpoints, report, execution.keep_best_checkpoints)
+
+
+def _lease(run: RunDirectory, placement: Placement) -> contextlib.AbstractContextManager[None]:
+    """Hold the run for this process and its peers."""
+    return run.lease(timeout_s=_LEASE_TIMEOUT_S) if placement.is_writer else contextlib.nullcontext()
+
+
+def _go_on(session: Session, store: Store) -> CheckpointRecord:
+    """Adopt the run, or take it to its end and record what it has come to."""
+    begin = as_first_process(_begin(session) if session.placement.is_writer else _FRESH)
+    if begin == _ADOPTED:
+        return CheckpointRecord.read(session.run.path / RECORD_FILE)
+    tokens = _resolve_tokens(store, session.identity)
+    record = session.train_to_the_end(tokens, from_step=None if begin == _FRESH else begin)
+    if session.placement.is_writer:
+        write_atomically(session.run.path / RECORD_FILE, record.to_json())
+    return record
+
+
+def _begin(session: Session) -> int:
     """Return the step to go on after, or that the run is new, or finished and adopted."""
-    _claim(run, identity)
-    if execution.resume_from == "latest" and _is_finished(run, checkpoints):
+    run, checkpoints, resume_from = session.run, session.checkpoints, session.execution.resume_from
+    _claim(run, session.identity)
+    if resume_from == "latest" and _is_finished(run, checkpoints):
         return _ADOPTED
-    step = checkpoints.choose(execution.resume_from, fingerprint=identity.fingerprint())
+    step = checkpoints.choose(resume_from, fingerprint=session.identity.fingerprint())
     (run.path / RECORD_FILE).unlink(missing_ok=True)
     return _FRESH if step is None else step
 
@@ -125,22 +137,23 @@ def _claim(run: RunDirectory, identity: RunIdentity) -> None:
 def _is_finished(run: RunDirectory, checkpoints: Checkpoints) -> bool:
     """Return whether all steps are done, and model and last checkpoint are as they were written."""
     path, report = run.path / RECORD_FILE, checkpoints.report
-    if not path.exists():
+    record = CheckpointRecord.read(path) if path.exists() else None
+    if record is None or record.stopped_by != "steps":
         return False
-    record = CheckpointRecord.read(path)
-    if record.stopped_by != "steps":
-        return False
-    try:
-        problems = run.slot("model").resolve(record.model_digest).verify()
-    except StoreError as error:
-        problems = [str(error)]
-    if problem := checkpoints.problem(record.step):
-        problems.append(problem)
-    if problems:
-        report(f"{run.run_id} is finished, but {problems[0]}: making good what is missing")
+    if problem := _first_damage(run, checkpoints, record):
+        report(f"{run.run_id} is finished, but {problem}: making good what is missing")
         return False
     report(f"{run.run_id} is finished already, loss {record.final_loss:.4f}: adopting it")
     return True
+
+
+def _first_damage(run: RunDirectory, checkpoints: Checkpoints, record: CheckpointRecord) -> str | None:
+    """Return what is wrong with the model, or with the last checkpoint, of a finished run."""
+    try:
+        problems = run.slot("model").resolve(record.model_digest).verify()
+    except StoreError as error:
+        return str(error)
+    return problems[0] if problems else checkpoints.problem(record.step)
 
 
 def _resolve_tokens(store: Store, identity: RunIdentity) -> Snapshot:
@@ -152,11 +165,6 @@ def _resolve_tokens(store: Store, identity: RunIdentity) -> Snapshot:
         if found != expected:
             raise ContractError(f"tokens {tokens.digest} have {name} {found!r}, the run has {expected!r}")
     return tokens
-
-
-def _lease(run: RunDirectory, placement: Placement) -> contextlib.AbstractContextManager[None]:
-    """Hold the run for this process and its peers."""
-    return run.lease(timeout_s=_LEASE_TIMEOUT_S) if placement.is_writer else contextlib.nullcontext()
 
 
 def _say_nothing(line: str) -> None:

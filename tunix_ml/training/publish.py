@@ -7,7 +7,8 @@ from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.modeling.decoder import Network, Params
 from tunix_ml.modeling.huggingface import save_model
 from tunix_ml.modeling.lora import merge, save_adapter
-from tunix_ml.store import RunDirectory, Snapshot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory
 
 ADAPTER_FOLDER = "adapter"
 _TOKENIZER_FOLDER = "tokenizer/"

@@ -15,7 +15,8 @@ from tunix_ml.durable import write_atomically
 from tunix_ml.modeling.decoder import Network, Params
 from tunix_ml.modeling.huggingface import load_model
 from tunix_ml.modeling.lora import merge
-from tunix_ml.store import CorruptArtifact, RunDirectory, Store
+from tunix_ml.snapshot import CorruptArtifact
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.devices import configure_process
 from tunix_ml.training.loop import RECORD_FILE

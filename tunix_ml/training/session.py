@@ -10,7 +10,8 @@ from tunix_ml.contracts.canonical import canonical_json
 from tunix_ml.contracts.training import CheckpointMeta, CheckpointRecord, ExecutionConfig, RunIdentity
 from tunix_ml.durable import write_atomically
 from tunix_ml.modeling.decoder import Network, Params, num_params
-from tunix_ml.store import RunDirectory, Snapshot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.distributed import wait_for_all
 from tunix_ml.training.engines import engine_of
@@ -30,7 +31,6 @@ class Session:
     """One process's part of a run: all it works with, and nothing that changes.
 
     Attributes:
-        tokens: the rows to train on, compared with the identity.
         checkpoints: of the run, whose lease this process or its first peer holds.
         stop: a request to end early.
         budget: wall time of the session.
@@ -39,7 +39,6 @@ class Session:
     """
 
     run: RunDirectory
-    tokens: Snapshot
     identity: RunIdentity
     execution: ExecutionConfig
     checkpoints: Checkpoints
@@ -49,15 +48,18 @@ class Session:
     report: Callable[[str], None]
     score: ScoreModel | None
 
-    def train_to_the_end(self, from_step: int | None) -> CheckpointRecord:
-        """Take the steps that are missing, as far as the time allows, and publish the model."""
+    def train_to_the_end(self, tokens: Snapshot, *, from_step: int | None) -> CheckpointRecord:
+        """Take the steps that are missing, as far as the time allows, and publish the model.
+
+        `tokens` are the rows to train on, compared with the identity.
+        """
         facts = session_facts(placement=self.placement, execution=self.execution, from_step=from_step)
         self._write_provenance(facts)
-        plan = make_plan(self.identity, self.tokens, placement=self.placement, remat=self.execution.remat)
+        plan = make_plan(self.identity, tokens, placement=self.placement, remat=self.execution.remat)
         start = self._start(plan, from_step)
         ending, compile_time_s = self._take_steps(plan, start)
         params = {**start.frozen, **ending.state.params}
-        model = self._publish(plan.network, params)
+        model = self._publish(tokens, plan.network, params)
         record = self._record(plan, ending, model, num_params(params), compile_time_s)
         self._write_provenance({**facts, **peak_memory(self.placement)})
         return record
@@ -120,11 +122,11 @@ class Session:
             score_params=self.score and partial(self.score, plan.network),
         )
 
-    def _publish(self, network: Network, params: Params) -> Snapshot:
+    def _publish(self, tokens: Snapshot, network: Network, params: Params) -> Snapshot:
         """Publish the model: every process has a part in fetching it, the first one writes it."""
         whole = {name: self.placement.fetch(value) for name, value in params.items()}
         if self.placement.is_writer:
-            publish_model(self.run, tokens=self.tokens, identity=self.identity, network=network, params=whole)
+            publish_model(self.run, tokens=tokens, identity=self.identity, network=network, params=whole)
         wait_for_all("the model is published")
         return self.run.slot("model").resolve()
 

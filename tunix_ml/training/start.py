@@ -11,7 +11,7 @@ from tunix_ml.contracts.training import CheckpointMeta, RunIdentity
 from tunix_ml.modeling.base_model import check_tokenizer, fetch_base_model
 from tunix_ml.modeling.decoder import Network, Params
 from tunix_ml.modeling.huggingface import load_config, load_model
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.training.checkpoints import Checkpoints
 from tunix_ml.training.data import TokenRows, read_rows
 from tunix_ml.training.placement import Placement
@@ -57,7 +57,7 @@ def make_plan(
         ContractError: the base model is missing or not the one the run began with, or the identity
             contradicts itself or its tokens.
     """
-    config, base = identity.train, _find_base(identity, tokens)
+    config, base = identity.train, find_base(identity, tokens)
     manifest = TokensManifest.read(tokens.file("tokens.json"))
     path = tokens.file("tokens.parquet")
     train_rows = read_rows(path, "train", seq_len=manifest.seq_len)
@@ -88,8 +88,12 @@ def start_at(
     return Start(state, frozen, meta)
 
 
-def _find_base(identity: RunIdentity, tokens: Snapshot) -> Path | None:
-    """Return the folder of the model that a run fine-tunes, None if it trains from nothing."""
+def find_base(identity: RunIdentity, tokens: Snapshot) -> Path | None:
+    """Return the folder of the model that a run fine-tunes, None if it trains from nothing.
+
+    Raises:
+        ContractError: it is missing, not the one the run began with, or has another tokenizer.
+    """
     name = identity.train.base_model
     if not name:
         return None

@@ -7,7 +7,8 @@ from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.sweep import Objective
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.evaluation.report import eval_slot
-from tunix_ml.store import RunDirectory, Snapshot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory
 from tunix_ml.training.metrics import METRICS_FILE, read_metrics
 
 _RECORD_FILE = "checkpoint.json"

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from tunix_ml.contracts.base import ContractError, describe
 from tunix_ml.contracts.sweep import Dimension, Values
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.training.identify import identify
 
 _SAID_BY_THE_SWEEP = {

@@ -27,7 +27,8 @@ from tunix_ml.contracts.sweep import (
 from tunix_ml.contracts.training import ExecutionConfig
 from tunix_ml.datasets.evaluation_set import full_names
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.training.identify import identify
 from tunix_ml.tuning.best import best_of, run_config, spread_of
 from tunix_ml.tuning.engines import Search, engine_of

@@ -9,7 +9,9 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.sweep import TRIALS_SCHEMA, SweepIdentity, Trial
 from tunix_ml.parquet import read_table, write_table
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 TABLE = "trials"
 TRIALS_FILE, IDENTITY_FILE = "trials.parquet", "identity.json"

@@ -13,7 +13,8 @@ from tunix_assets.resources import StoreResource, WorkerResource
 from tunix_ml.audits import record_audit
 from tunix_ml.evaluation.judges.predictions import judgements_slot
 from tunix_ml.evaluation.report import eval_slot, predictions_slot, read_eval
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 SET = "golden-v2.test"
 

@@ -20,7 +20,8 @@ from tunix_ml.registry.events import event_log
 from tunix_ml.registry.evidence import evidence_of
 from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.registry.models import decide, read_registered
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 GOLDEN = "golden-v2.test"
 Result = dg.ExecuteInProcessResult

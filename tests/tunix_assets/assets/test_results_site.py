@@ -12,7 +12,8 @@ from tunix_assets.assets.results_site import results_site
 from tunix_assets.resources import StoreResource
 from tunix_ml.audits import record_audit
 from tunix_ml.registry.leaderboard import publish_leaderboard
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from tunix_assets.assets.run_comparison import run_comparison
 from tunix_assets.resources import StoreResource
 from tunix_ml.evaluation.comparison.publish import read_comparison
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import yaml
 
 from tunix_assets.definitions import defs
 from tunix_ml.contracts.sweep import SweepReport
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.tuning.trials import read_trials
 
 SPACE = {"num_heads": {"choice": [1, 2, 3]}}

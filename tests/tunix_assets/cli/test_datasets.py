@@ -8,7 +8,8 @@ import pytest
 
 from tunix_assets.cli.__main__ import main
 from tunix_ml.audits import record_audit
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 RECIPE = """
 description: Sums.

@@ -3,7 +3,8 @@ from typing import Any
 
 from asset_checks.catalog import blocking_checks
 from tunix_ml.registry.leaderboard import publish_leaderboard, read_leaderboard
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 
 def test_the_rows_are_those_that_the_asset_publishes(

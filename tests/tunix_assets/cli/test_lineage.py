@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from tunix_ml.datasets.published_rows import published_rows
-from tunix_ml.store import Slot, Snapshot
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
 
 SET = "golden-v2.test"
 

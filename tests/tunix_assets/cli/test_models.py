@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tunix_ml.registry.archive_reader import verify_archive
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 SET = "golden-v1.test"
 

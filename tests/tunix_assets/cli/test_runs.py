@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 
 def test_runs_are_listed_with_their_state_and_filtered(

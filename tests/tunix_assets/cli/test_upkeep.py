@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 def test_a_whole_store_is_said_to_be(golden: Snapshot, command: Callable[..., Any]) -> None:

@@ -18,17 +18,6 @@ from tunix_ml.contracts.judge import (
 )
 
 VERDICT = JudgeVerdict("q1", 0, "scored", "CORRECT", 1.0, "It is.\nCORRECT", None, "a" * 64, "b" * 64)
-IDENTITY = JudgeIdentity(
-    backend="http",
-    model="judge-7b",
-    prompt="correctness",
-    prompt_digest="a" * 64,
-    answer_template=None,
-    temperature=0.0,
-    max_tokens=512,
-    precision=None,
-    parser_version=1,
-)
 
 
 def test_without_a_setting_there_is_no_judge() -> None:
@@ -87,7 +76,9 @@ def test_settings_that_cannot_be_kept_are_refused_without_repeating_a_secret(
     assert "secret" not in str(refused.value)
 
 
-def test_a_judge_is_another_one_when_anything_that_decides_its_verdicts_changes() -> None:
+def test_a_judge_is_another_one_when_anything_that_decides_its_verdicts_changes(
+    judge_identity: JudgeIdentity,
+) -> None:
     changes: dict[str, Any] = {
         "backend": "checkpoint",
         "model": "judge-8b",
@@ -99,9 +90,9 @@ def test_a_judge_is_another_one_when_anything_that_decides_its_verdicts_changes(
         "parser_version": 2,
     }
 
-    digests = {IDENTITY.model_copy(update={name: value}).digest() for name, value in changes.items()}
+    digests = {judge_identity.model_copy(update={name: value}).digest() for name, value in changes.items()}
 
-    assert len(digests | {IDENTITY.digest()}) == len(changes) + 1
+    assert len(digests | {judge_identity.digest()}) == len(changes) + 1
 
 
 def test_the_table_holds_what_a_verdict_holds() -> None:
@@ -140,15 +131,15 @@ def test_a_job_is_read_as_it_was_written() -> None:
     assert JudgeJob.parse(job.to_json(), subject="the job") == job
 
 
-def test_the_description_of_judgements_is_read_as_it_was_written() -> None:
+def test_the_description_of_judgements_is_read_as_it_was_written(judge_identity: JudgeIdentity) -> None:
     meta = JudgementsMeta(
         run_id="golden-v2.tiny.0123456789",
         evaluation_set="golden-v2.test",
         evaluation_set_digest="a" * 64,
         predictions_digest="b" * 64,
         judge="mine",
-        judge_digest=IDENTITY.digest(),
-        identity=IDENTITY,
+        judge_digest=judge_identity.digest(),
+        identity=judge_identity,
         served_models=["judge-7b-0613"],
         num_items=8,
         num_samples=1,

@@ -14,7 +14,9 @@ from tunix_ml.datasets import build
 from tunix_ml.datasets.build import DatasetRefused, build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.read import Dataset, read_dataset
-from tunix_ml.store import NotPublished, Snapshot, Store, VersionConflict
+from tunix_ml.slot import VersionConflict
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.lines import SourceError
 
 Write = Callable[..., CatalogEntry]

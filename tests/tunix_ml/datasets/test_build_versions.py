@@ -8,7 +8,8 @@ from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.difference import compare_versions
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.parquet import read_table
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Write = Callable[..., CatalogEntry]
 

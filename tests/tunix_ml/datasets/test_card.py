@@ -5,7 +5,7 @@ import pytest
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.datasets.card import render_card
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from tunix_ml.audits import record_audit
 from tunix_ml.contracts.manifest import SourceFile
 from tunix_ml.datasets.card_facts import collect_facts, render_full_card, tokens_of
 from tunix_ml.datasets.quality.publish import publish_quality
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 def lines_of(store: Store, snapshot: Snapshot) -> list[str]:

@@ -2,7 +2,7 @@ from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.trace import SPLITS
 from tunix_ml.datasets.contamination import Question, prompts_in_several_splits, read_questions, trained_on
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 def test_a_question_in_two_splits_is_found_whatever_its_spelling() -> None:

@@ -16,7 +16,8 @@ from tunix_ml.datasets.difference import (
     read_difference,
 )
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 Publish = Callable[..., Snapshot]
 

@@ -17,7 +17,9 @@ from tunix_ml.datasets.evaluation_publish import (
 )
 from tunix_ml.datasets.evaluation_set import evaluation_set_slot, read_published_items
 from tunix_ml.parquet import read_table
-from tunix_ml.store import Snapshot, Store, VersionConflict
+from tunix_ml.slot import VersionConflict
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Publish = Callable[..., Snapshot]
 ITEMS: list[dict[str, Any]] = [

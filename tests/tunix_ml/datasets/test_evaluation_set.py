@@ -22,7 +22,8 @@ from tunix_ml.datasets.evaluation_set import (
     source_slot,
 )
 from tunix_ml.datasets.read import read_dataset
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.fate import UnknownLine, fates_of_line
 from tunix_ml.datasets.published_rows import published_rows
-from tunix_ml.store import RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 
 def trace(number: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.trace import TRACES_SCHEMA
 from tunix_ml.datasets.front_matter import SplitSize, front_matter, size_category
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 SIZES = {
     "train": SplitSize(80, 8_000, 2_000, "data/train-*.parquet"),

@@ -13,7 +13,8 @@ from tunix_ml.datasets.catalog import dataset_versions, load_recipe
 from tunix_ml.datasets.inbox import Accepted, SetAside, take_file, unbuilt_versions, waiting_files
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.exports.render import read_export
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 STEPS = [{"i": 0, "type": "calculate", "content": "2 + 3 = 5."}]
 

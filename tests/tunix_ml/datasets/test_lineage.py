@@ -23,7 +23,8 @@ from tunix_ml.datasets.lineage import (
 from tunix_ml.datasets.read import Dataset
 from tunix_ml.evaluation.report import predictions_slot, read_predictions
 from tunix_ml.exports.render import read_export
-from tunix_ml.store import NotPublished, RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 LINES = 40
 

@@ -11,7 +11,8 @@ from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.plain_files import safe_cell, write_csv, write_jsonl
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.ingest import Ingested, ingest
 
 

@@ -8,7 +8,8 @@ from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.preview import describe_preview, preview_recipe
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Write = Callable[..., CatalogEntry]
 MAPPED: dict[str, Any] = {

@@ -14,7 +14,8 @@ from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.publish_folder import export_dataset
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.ingest import Ingested
 from tunix_ml.traces.ingest_rows import ingest_rows
 

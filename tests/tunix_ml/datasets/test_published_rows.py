@@ -3,7 +3,7 @@ import pytest
 from tunix_ml.datasets import published_rows as module
 from tunix_ml.datasets.published_rows import published_rows
 from tunix_ml.datasets.read import Dataset
-from tunix_ml.store import CorruptArtifact, Snapshot
+from tunix_ml.snapshot import CorruptArtifact, Snapshot
 
 
 @pytest.mark.parametrize("batch_rows", [1, 33, 2_000])

@@ -3,7 +3,8 @@ import pytest
 from tunix_ml.contracts.reject import REJECTS_SCHEMA
 from tunix_ml.contracts.trace import SPLITS, TRACES_SCHEMA
 from tunix_ml.datasets.read import read_dataset
-from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import Store
 
 
 def test_what_was_published_is_read_back_whole(store: Store, golden: Snapshot) -> None:

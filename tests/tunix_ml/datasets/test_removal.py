@@ -8,7 +8,8 @@ from tunix_ml.datasets.adding import add_to_catalog
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import dataset_versions, load_recipe
 from tunix_ml.datasets.removal import StillUsed, plan_removal, remove_dataset
-from tunix_ml.store import RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 GOLDEN = Path(__file__).parents[3] / "data" / "golden-v1.jsonl"
 

@@ -20,7 +20,8 @@ from tunix_ml.datasets.selection import (
     selected_rows,
     selection_fields,
 )
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 Publish = Callable[..., Snapshot]
 SHARES: dict[Split, float] = {"train": 1.0}

@@ -17,7 +17,9 @@ from tunix_ml.evaluation.report import (
     read_predictions,
 )
 from tunix_ml.evaluation.score import PredictionMismatch, scorer_digests
-from tunix_ml.store import CorruptArtifact, NotPublished, RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 TEST_SET = "golden-v2.test"
 Finish = Callable[..., RunDirectory]

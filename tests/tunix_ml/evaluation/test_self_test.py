@@ -7,7 +7,8 @@ from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.evaluation.answers.extract import Extraction
 from tunix_ml.evaluation.answers.verdict import Verdict
 from tunix_ml.evaluation.self_test import run_self_test
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 def rule(name: TemplateName) -> AnswerRule:

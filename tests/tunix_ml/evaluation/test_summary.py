@@ -4,7 +4,7 @@ import msgspec
 
 from tunix_ml.evaluation.report import read_eval, read_scores
 from tunix_ml.evaluation.summary import render_report
-from tunix_ml.store import Slot
+from tunix_ml.slot import Slot
 
 
 def test_the_summary_says_what_the_scores_rest_on(evaluated: Callable[..., Slot]) -> None:

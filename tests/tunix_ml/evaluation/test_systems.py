@@ -15,7 +15,8 @@ from tunix_ml.evaluation.report import read_scores
 from tunix_ml.evaluation.system_catalog import SystemsEntry, load_systems, systems_recipes
 from tunix_ml.evaluation.systems import IDENTITY_FILE, bring_in
 from tunix_ml.registry.leaderboard import collect_leaderboard
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.lines import SourceError
 
 Write = Callable[..., SystemsEntry]

@@ -11,7 +11,8 @@ from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.datasets.read import Dataset, read_dataset
 from tunix_ml.exports.render import read_export, render_dataset, training_example
 from tunix_ml.exports.templates import template
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 STEPS = (TraceStep(3, "recall", "Add them."), TraceStep(1, "calculate", "2 + 3 = 5."))
 TRACE = Trace("1.1", "What is 2 + 3?", "5", STEPS, {"family": "sums", "level": 2})

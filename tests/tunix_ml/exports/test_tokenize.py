@@ -19,7 +19,8 @@ from tunix_ml.exports.packing import Placement
 from tunix_ml.exports.render import read_export, render_dataset
 from tunix_ml.exports.tokenize import Example, TokenizedSplit, encode_prompt, fill_rows, tokenize_export
 from tunix_ml.exports.tokenizer import TokenizerError, load_tokenizer, train_bpe
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 
 def manifest_of(tokens: Snapshot) -> TokensManifest:

@@ -19,7 +19,8 @@ from tunix_ml.exports.tokenizer import load_tokenizer, train_bpe
 from tunix_ml.inference import predict as predict_module
 from tunix_ml.inference.predict import end_token_ids, predict
 from tunix_ml.modeling.huggingface import LoadedModel, load_model
-from tunix_ml.store import CorruptArtifact, NotPublished, Snapshot, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import Store
 from tunix_ml.training.loop import train
 
 CONFIG = PredictConfig(max_new_tokens=12, predict_device="cpu")

@@ -15,7 +15,9 @@ from tunix_ml.contracts.reproduction import PredictionReproduction
 from tunix_ml.contracts.training import ExecutionConfig, RunIdentity
 from tunix_ml.inference.predict import predict
 from tunix_ml.inference.reproduce import PredictionReproduceJob, chosen_items, main, reproduce_predictions
-from tunix_ml.store import CorruptArtifact, NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import CorruptArtifact, NotPublished, Snapshot
+from tunix_ml.store import Store
 from tunix_ml.training.loop import train
 
 TEST_SET = "sums-v1.test"

@@ -15,7 +15,8 @@ from tunix_ml.registry.evidence import evidence_of
 from tunix_ml.registry.leaderboard import Row, collect_leaderboard
 from tunix_ml.registry.policy import Scope, row_of
 from tunix_ml.registry.promotion import PromotionRules
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 MODEL = "golden-v2.test"
 SCOPE = Scope("golden-v2.test", "answers")

@@ -4,7 +4,9 @@ import pytest
 
 from tunix_ml.registry.ancestry import GONE, Ancestor, NoSuchRow, ancestry, find_row
 from tunix_ml.registry.leaderboard import collect_leaderboard
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 SET = "golden-v2.test"
 

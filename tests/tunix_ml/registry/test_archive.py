@@ -18,7 +18,8 @@ from tunix_ml.registry.evidence import checkpoint_digest
 from tunix_ml.registry.models import RegisteredModel, decide, read_registered
 from tunix_ml.registry.policy import Scope
 from tunix_ml.registry.promotion import PromotionRules, examine, promote, register_new
-from tunix_ml.store import CorruptArtifact, NotPublished, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished
+from tunix_ml.store import Store
 from tunix_ml.training.loop import train
 
 MODEL = "golden-v2.test"

@@ -5,7 +5,9 @@ import pytest
 
 from tunix_ml.registry.bundle import BUNDLE_FILE, publish_bundle
 from tunix_ml.registry.bundle_reader import read_bundle, verify_bundle
-from tunix_ml.store import CorruptArtifact, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import CorruptArtifact
+from tunix_ml.store import Store
 
 TEST_SET = "golden-v2.test"
 

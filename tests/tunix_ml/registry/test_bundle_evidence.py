@@ -6,7 +6,8 @@ import pytest
 
 from tunix_ml.contracts.bundle import GitSource, PackageSource
 from tunix_ml.registry.bundle_evidence import Evidence, NoEvidence, answered, gather_evidence
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 TEST_SET = "golden-v2.test"
 

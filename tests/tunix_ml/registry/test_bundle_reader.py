@@ -19,7 +19,7 @@ from tunix_ml.registry.bundle_reader import (
     verify_bundle,
 )
 from tunix_ml.registry.tarball import write_tarball
-from tunix_ml.store import Slot
+from tunix_ml.slot import Slot
 
 Members = dict[str, bytes]
 REPORT = "eval/golden-v2.test/eval.json"

@@ -7,7 +7,7 @@ from tunix_ml.registry.bundle import BUNDLE_FILE
 from tunix_ml.registry.bundle_evidence import Evidence
 from tunix_ml.registry.bundle_reader import verify_bundle
 from tunix_ml.registry.bundle_readme import render_readme
-from tunix_ml.store import Slot
+from tunix_ml.slot import Slot
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import pytest
 from tunix_ml.durable import lease
 from tunix_ml.registry.catalog import create_views, rebuild_catalog
 from tunix_ml.registry.leaderboard import publish_leaderboard
-from tunix_ml.store import CorruptArtifact, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import CorruptArtifact, Snapshot
+from tunix_ml.store import Store
 
 TABLES = [
     "item_scores",

@@ -6,7 +6,8 @@ import pytest
 from tunix_ml.contracts.gate import GateReport
 from tunix_ml.registry.contest import contest
 from tunix_ml.registry.leaderboard import report_of
-from tunix_ml.store import CorruptArtifact, Store
+from tunix_ml.snapshot import CorruptArtifact
+from tunix_ml.store import Store
 
 Row = dict[str, Any]
 

@@ -23,7 +23,8 @@ from tunix_ml.registry.leaderboard import (
     read_pairs,
     render_boards,
 )
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 TEST_SET = "golden-v2.test"
 Evaluated = Callable[..., Slot]

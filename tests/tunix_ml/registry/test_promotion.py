@@ -26,10 +26,14 @@ SCOPE = Scope("golden-v2.test", "answers")
 Row = dict[str, Any]
 Rows = Callable[[], list[Row]]
 Contender = Callable[..., str]
+Registered = Callable[[], RegisteredModel]
+Install = Callable[[str], RegisteredModel]
+Duel = Callable[[float, float], tuple[str, str]]
+Examined = Callable[..., Examination]
 
 
 @pytest.fixture
-def registered(store: Store, rows: Rows) -> Callable[[], RegisteredModel]:
+def registered(store: Store, rows: Rows) -> Registered:
     """A function that registers what is new and returns the state after it."""
 
     def register() -> RegisteredModel:
@@ -39,9 +43,7 @@ def registered(store: Store, rows: Rows) -> Callable[[], RegisteredModel]:
 
 
 @pytest.fixture
-def install(
-    store: Store, rows: Rows, rules: PromotionRules, registered: Callable[[], RegisteredModel]
-) -> Callable[[str], RegisteredModel]:
+def install(store: Store, rows: Rows, rules: PromotionRules, registered: Registered) -> Install:
     """A function that promotes a run for which everything speaks, and returns the state after it."""
 
     def bring_in(run_id: str) -> RegisteredModel:
@@ -52,8 +54,34 @@ def install(
     return bring_in
 
 
-Registered = Callable[[], RegisteredModel]
-Install = Callable[[str], RegisteredModel]
+@pytest.fixture
+def duel(contender: Contender, install: Install) -> Duel:
+    """A function that makes a champion and a run beside it, by their shares of right answers."""
+
+    def make(champion_share: float, share: float) -> tuple[str, str]:
+        champion = contender("one", champion_share)
+        install(champion)
+        return champion, contender("two", share)
+
+    return make
+
+
+@pytest.fixture
+def examined(store: Store, rows: Rows, rules: PromotionRules, registered: Registered) -> Examined:
+    """A function that registers what is new and examines a run, of other rows or by other rules if given."""
+
+    def examine_run(
+        run_id: str, *, of: list[Row] | None = None, hindrance: str | None = None, **rule: Any
+    ) -> Examination:
+        board, by = rows() if of is None else of, replace(rules, **rule)
+        return examine(store, registered(), run_id, rows=board, rules=by, hindrance=hindrance)
+
+    return examine_run
+
+
+def stale(rows: list[Row], run_id: str) -> list[Row]:
+    """Return rows in which that of one run is stale."""
+    return [row | {"status": "stale", "reason": "old"} if row["run_id"] == run_id else row for row in rows]
 
 
 # register_new
@@ -93,67 +121,35 @@ def test_what_is_registered_says_on_which_evidence(
 # examine
 
 
-def test_nothing_stands_against_the_first_sound_run(
-    store: Store, contender: Contender, registered: Registered, rows: Rows, rules: PromotionRules
-) -> None:
-    run_id = contender("one")
+def test_nothing_stands_against_the_first_sound_run(contender: Contender, examined: Examined) -> None:
+    found = examined(contender("one"))
 
-    examined = examine(store, registered(), run_id, rows=rows(), rules=rules)
-
-    assert (examined.reasons, examined.gate) == ((), None)
-    assert examined.evidence["model"] == examined.version
+    assert (found.reasons, found.gate) == ((), None)
+    assert found.evidence["model"] == found.version
 
 
-def test_a_better_run_passes_the_gate_against_the_champion(
-    store: Store,
-    contender: Contender,
-    install: Install,
-    registered: Registered,
-    rows: Rows,
-    rules: PromotionRules,
-) -> None:
-    install(contender("poor", 0.0))
-    run_id = contender("good", 1.0)
+def test_a_better_run_passes_the_gate_against_the_champion(duel: Duel, examined: Examined) -> None:
+    _, run_id = duel(0.0, 1.0)
 
-    examined = examine(store, registered(), run_id, rows=rows(), rules=rules)
+    found = examined(run_id)
 
-    assert examined.reasons == ()
-    assert examined.gate is not None
-    assert examined.gate.verdict == "PASS"
+    assert found.reasons == ()
+    assert found.gate is not None
+    assert found.gate.verdict == "PASS"
 
 
-def test_a_worse_run_is_refused_by_the_gate(
-    store: Store,
-    contender: Contender,
-    install: Install,
-    registered: Registered,
-    rows: Rows,
-    rules: PromotionRules,
-) -> None:
-    champion = contender("good", 1.0)
-    install(champion)
-    run_id = contender("poor", 0.0)
+def test_a_worse_run_is_refused_by_the_gate(duel: Duel, examined: Examined) -> None:
+    champion, run_id = duel(1.0, 0.0)
 
-    examined = examine(store, registered(), run_id, rows=rows(), rules=rules)
+    (reason,) = examined(run_id).reasons
 
-    (reason,) = examined.reasons
     assert reason.startswith(f"the gate says FAIL against {champion}: worse: ")
 
 
-def test_an_inconclusive_gate_is_enough_only_where_that_is_allowed(
-    store: Store,
-    contender: Contender,
-    install: Install,
-    registered: Registered,
-    rows: Rows,
-    rules: PromotionRules,
-) -> None:
-    install(contender("one"))
-    run_id = contender("two")
-    model = registered()
+def test_an_inconclusive_gate_is_enough_only_where_that_is_allowed(duel: Duel, examined: Examined) -> None:
+    _, run_id = duel(0.75, 0.75)
 
-    strict = examine(store, model, run_id, rows=rows(), rules=rules)
-    lenient = examine(store, model, run_id, rows=rows(), rules=replace(rules, allow_inconclusive=True))
+    strict, lenient = examined(run_id), examined(run_id, allow_inconclusive=True)
 
     (reason,) = strict.reasons
     assert "the gate says INCONCLUSIVE" in reason
@@ -162,24 +158,12 @@ def test_an_inconclusive_gate_is_enough_only_where_that_is_allowed(
 
 
 def test_a_champion_that_cannot_be_compared_with_refuses_everybody(
-    store: Store,
-    contender: Contender,
-    install: Install,
-    registered: Registered,
-    rows: Rows,
-    rules: PromotionRules,
+    duel: Duel, rows: Rows, examined: Examined
 ) -> None:
-    champion = contender("poor", 0.0)
-    install(champion)
-    run_id = contender("good", 1.0)
-    model = registered()
-    others = [row for row in rows() if row["run_id"] == run_id]
-    stale = [
-        row | {"status": "stale", "reason": "old"} if row["run_id"] == champion else row for row in rows()
-    ]
+    champion, run_id = duel(0.0, 1.0)
 
-    gone = examine(store, model, run_id, rows=others, rules=rules)
-    old = examine(store, model, run_id, rows=stale, rules=rules)
+    gone = examined(run_id, of=[row for row in rows() if row["run_id"] == run_id])
+    old = examined(run_id, of=stale(rows(), champion))
 
     assert gone.reasons == (
         f"the champion {champion} has no row on golden-v2.test by answers to compare with",
@@ -190,50 +174,39 @@ def test_a_champion_that_cannot_be_compared_with_refuses_everybody(
 
 
 def test_a_champion_whose_scores_are_damaged_refuses_everybody(
-    store: Store,
-    contender: Contender,
-    install: Install,
-    registered: Registered,
-    rows: Rows,
-    rules: PromotionRules,
+    store: Store, duel: Duel, rows: Rows, examined: Examined
 ) -> None:
-    champion = contender("poor", 0.0)
-    install(champion)
-    run_id = contender("good", 1.0)
-    model, before = registered(), rows()
+    champion, run_id = duel(0.0, 1.0)
+    before = rows()
     scores = store.run(champion).slot("eval/golden-v2.test").resolve().path / "item_scores.parquet"
     scores.write_bytes(b"damaged")
 
-    examined = examine(store, model, run_id, rows=before, rules=rules)
+    (reason,) = examined(run_id, of=before).reasons
 
-    (reason,) = examined.reasons
     assert reason.startswith(f"the gate cannot compare with {champion}: ")
 
 
 def test_every_reason_is_told_at_once(
     store: Store,
-    contender: Contender,
-    install: Install,
+    duel: Duel,
     registered: Registered,
     rows: Rows,
     rules: PromotionRules,
     reproduce: Callable[..., None],
+    examined: Examined,
 ) -> None:
-    install(contender("good", 1.0))
-    run_id = contender("poor", 0.0)
-    model = registered()
-    run = store.run(run_id)
-    inputs = {"model": run.slot("model").resolve().digest}
-    inputs["predictions"] = run.slot("predictions/golden-v2.test").resolve().digest
+    _, run_id = duel(1.0, 0.0)
+    registered()
+    model, predictions = (store.run(run_id).slot(name) for name in ("model", "predictions/golden-v2.test"))
     text = DifferingText(item_id="one", sample_index=0, published="4", found="5")
-    reproduce(run_id, **inputs, differing=[text])
-    (run.slot("model").resolve().path / "model.safetensors").write_text("damaged")
-    stale = [row | {"status": "stale", "reason": "old"} if row["run_id"] == run_id else row for row in rows()]
-    demanding = replace(rules, required_checks={**rules.required_checks, "checkpoint": ["never_run"]})
+    digests = {"model": model.resolve().digest, "predictions": predictions.resolve().digest}
+    reproduce(run_id, **digests, differing=[text])
+    (model.resolve().path / "model.safetensors").write_text("damaged")
+    demanded = {**rules.required_checks, "checkpoint": ["never_run"]}
 
-    examined = examine(store, model, run_id, rows=stale, rules=demanding)
+    found = examined(run_id, of=stale(rows(), run_id), required_checks=demanded)
 
-    assert [word for reason in examined.reasons for word in WORDS if word in reason] == list(WORDS)
+    assert [word for reason in found.reasons for word in WORDS if word in reason] == list(WORDS)
 
 
 WORDS = (
@@ -245,18 +218,12 @@ WORDS = (
 )
 
 
-def test_a_model_that_could_not_be_asked_again_is_refused(
-    store: Store, contender: Contender, registered: Registered, rows: Rows, rules: PromotionRules
-) -> None:
+def test_a_model_that_could_not_be_asked_again_is_refused(contender: Contender, examined: Examined) -> None:
     run_id = contender("one")
 
-    examined = examine(
-        store, registered(), run_id, rows=rows(), rules=rules, hindrance="device 'gpu' is not present"
-    )
+    found = examined(run_id, hindrance="device 'gpu' is not present")
 
-    assert examined.reasons == (
-        f"the model of {run_id} could not be asked again: device 'gpu' is not present",
-    )
+    assert found.reasons == (f"the model of {run_id} could not be asked again: device 'gpu' is not present",)
 
 
 def test_a_run_without_a_row_is_refused(store: Store, rows: Rows, rules: PromotionRules) -> None:
@@ -279,12 +246,8 @@ def test_a_system_from_elsewhere_is_refused(
 # promote
 
 
-def test_a_promotion_is_an_event_with_gate_and_evidence(
-    store: Store, contender: Contender, install: Install
-) -> None:
-    former = contender("poor", 0.0)
-    install(former)
-    run_id = contender("good", 1.0)
+def test_a_promotion_is_an_event_with_gate_and_evidence(store: Store, duel: Duel, install: Install) -> None:
+    former, run_id = duel(0.0, 1.0)
 
     model = install(run_id)
 
@@ -344,11 +307,9 @@ def test_an_examination_does_not_outlive_another_decision(
 # roll_back
 
 
-def test_a_roll_back_brings_the_former_champion_back(
-    store: Store, contender: Contender, install: Install
-) -> None:
-    install(contender("poor", 0.0))
-    model = install(contender("good", 1.0))
+def test_a_roll_back_brings_the_former_champion_back(store: Store, duel: Duel, install: Install) -> None:
+    _, run_id = duel(0.0, 1.0)
+    model = install(run_id)
     former, present = model.former_champion, model.champion
     assert former is not None
     assert present is not None
@@ -360,11 +321,9 @@ def test_a_roll_back_brings_the_former_champion_back(
     assert model.versions[present.version].status == "rejected"
 
 
-def test_a_roll_back_to_damaged_files_is_refused(
-    store: Store, contender: Contender, install: Install
-) -> None:
-    install(contender("poor", 0.0))
-    model = install(contender("good", 1.0))
+def test_a_roll_back_to_damaged_files_is_refused(store: Store, duel: Duel, install: Install) -> None:
+    _, run_id = duel(0.0, 1.0)
+    model = install(run_id)
     former = model.former_champion
     assert former is not None
     (store.run(former.run_id).slot("model").resolve().path / "model.safetensors").write_text("damaged")

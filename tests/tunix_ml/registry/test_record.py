@@ -17,7 +17,8 @@ from tunix_ml.registry.record import (
     registry_slot,
     require_whole_logs,
 )
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Append = Callable[..., None]
 OUTCOME = PromotionOutcome(

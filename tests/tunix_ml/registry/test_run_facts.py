@@ -4,7 +4,8 @@ import pytest
 
 from tunix_ml.contracts.training import CheckpointRecord, TrainConfig
 from tunix_ml.registry.run_facts import model_name, run_facts
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 
 def test_a_run_costs_its_training_on_all_devices_and_its_decoding(

@@ -11,8 +11,10 @@ import pytest
 from tunix_ml.contracts.run_state import RunState, StatusFact
 from tunix_ml.contracts.training import CheckpointRecord
 from tunix_ml.registry.run_states import open_failures, run_states
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.status_facts import record_status
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.store import RunDirectory, Store
 
 VERSION = "golden-v2"
 

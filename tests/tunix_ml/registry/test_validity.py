@@ -7,7 +7,8 @@ import pytest
 from asset_checks.outcome import Subject
 from tunix_ml.evaluation.report import read_eval
 from tunix_ml.registry.validity import validity
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Tamper = Callable[..., Subject]
 Edit = Callable[..., Callable[[Path], None]]

@@ -111,6 +111,12 @@ def adapt() -> Callable[..., RunIdentity]:
     return identity_of
 
 
+@pytest.fixture
+def adapted(trained: Trained, adapt: Callable[..., RunIdentity]) -> RunDirectory:
+    """A run of two steps that trained adapters on the finished run's model."""
+    return trained.store.run(trained.train(adapt(trained)).run_id)
+
+
 MakeState = Callable[[int], TrainState]
 MakeMeta = Callable[..., CheckpointMeta]
 

@@ -5,7 +5,7 @@ import pytest
 from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.training import TrainConfig
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.training.identify import ENGINE_PARTS, identify
 
 

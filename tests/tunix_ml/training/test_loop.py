@@ -12,7 +12,8 @@ import pytest
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.training import CheckpointRecord, ExecutionConfig, MetricsRow, RunIdentity
 from tunix_ml.durable import LeaseHeld
-from tunix_ml.store import NotPublished, RunDirectory, Store
+from tunix_ml.snapshot import NotPublished
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.training import loop
 from tunix_ml.training.checkpoints import Checkpoints, ResumeError
 from tunix_ml.training.devices import DeviceNotFound

@@ -1,13 +1,10 @@
 import json
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from safetensors.numpy import load_file
 
-from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.exports.tokenizer import load_tokenizer
 from tunix_ml.modeling.base_model import fetch_base_model
 from tunix_ml.modeling.huggingface import load_model
@@ -23,15 +20,6 @@ def test_the_model_loads_with_its_tokenizer_and_names_what_it_was_trained_on(tra
     assert tokenizer.decode(tokenizer.encode("1 + 1")) == "1 + 1"
     assert model.record.parents == {"tokenized_examples": trained.identity.tokens_digest}
     assert not (model.path / "adapter").exists()
-
-
-@pytest.fixture
-def adapted(trained: Any, adapt: Callable[..., RunIdentity]) -> RunDirectory:
-    """A run of two steps that trained adapters on the finished run's model."""
-    identity = adapt(trained)
-    trained.train(identity)
-    run: RunDirectory = trained.store.run(identity.run_id())
-    return run
 
 
 def test_adapters_are_merged_and_lie_beside_the_model_as_well(trained: Any, adapted: RunDirectory) -> None:

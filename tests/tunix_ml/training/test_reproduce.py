@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tunix_ml.contracts.training import RunIdentity
-from tunix_ml.store import CorruptArtifact
+from tunix_ml.snapshot import CorruptArtifact
 from tunix_ml.training.reproduce import ReproduceJob, Reproduction, main, reproduce
 
 

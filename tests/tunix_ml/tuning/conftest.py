@@ -9,7 +9,8 @@ import pytest
 
 from tunix_ml.contracts.sweep import SweepIdentity, SweepSpec
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.training.identify import identify
 from tunix_ml.tuning.sweep import SweepJob, run_sweep
 

@@ -7,7 +7,9 @@ import pytest
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.sweep import Objective
 from tunix_ml.evaluation.report import eval_slot, read_eval
-from tunix_ml.store import NotPublished, RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished
+from tunix_ml.store import RunDirectory, Store
 from tunix_ml.tuning.measure import NotMeasured, last_record, measure
 
 LOSS = Objective("validation_loss", is_minimised=True)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tunix_ml.contracts.sweep import Dimension, Objective, SweepReport
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.training.metrics import read_metrics
 from tunix_ml.tuning.engines import Search, engine_of
 from tunix_ml.tuning.ray_engine import MissingExtra, RayEngine

@@ -5,7 +5,7 @@ import pytest
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.sweep import Dimension
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 from tunix_ml.tuning.space import check_execution, check_space, num_steps_of, train_config
 
 RECIPE = TrainConfig(recipe="swept", num_train_steps=40)

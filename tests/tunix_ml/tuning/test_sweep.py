@@ -7,7 +7,8 @@ from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.sweep import SweepReport, Trial
 from tunix_ml.contracts.training import RunIdentity
 from tunix_ml.durable import LeaseHeld
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.training.metrics import read_metrics
 from tunix_ml.tuning.best import train_of
 from tunix_ml.tuning.sweep import SweepJob, SweepUnfinished

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.sweep import SweepIdentity
 from tunix_ml.durable import LeaseHeld
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.tuning.trials import TrialTable, read_trials
 
 

@@ -19,7 +19,9 @@ from tunix_ml.datasets.quality.statistics import Tally
 from tunix_ml.datasets.quality.summary import render_quality
 from tunix_ml.datasets.read import Dataset, read_dataset
 from tunix_ml.parquet import write_table
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 TABLE = "dataset_quality"
 REPORT_FILE = "quality.json"

@@ -11,7 +11,9 @@ from tunix_ml.evaluation.comparison.settings import run_settings
 from tunix_ml.evaluation.comparison.summary import render_comparison
 from tunix_ml.evaluation.report import eval_slot, read_scores
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import NotPublished, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 ASSET, KEY = "run_comparison", "all"
 COMPARISON_FILE, SUMMARY_FILE = "comparison.json", "README.md"

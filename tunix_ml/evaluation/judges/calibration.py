@@ -15,7 +15,9 @@ from tunix_ml.evaluation.judges.prompts import Case, judge_prompt
 from tunix_ml.evaluation.judges.quality import gates_of, measure
 from tunix_ml.evaluation.judges.verdict_table import read_verdicts, write_verdicts
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import NotPublished, Slot, Snapshot, Store, StoreError
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot, StoreError
+from tunix_ml.store import Store
 
 TABLE = "judge_calibration"
 REPORT_FILE = "calibration.json"

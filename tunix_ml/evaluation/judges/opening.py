@@ -12,7 +12,8 @@ from tunix_ml.evaluation.judges.judge import Judge, JudgeUnavailable
 from tunix_ml.evaluation.judges.prompts import judge_prompt
 from tunix_ml.evaluation.judges.verdicts import PARSER_VERSION
 from tunix_ml.exports.chat import read_chat_template
-from tunix_ml.store import CorruptArtifact, NotPublished, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished
+from tunix_ml.store import Store
 
 
 def open_judge(config: JudgeConfig, *, store: Store, run_worker: RunWorker) -> Judge:

@@ -11,14 +11,16 @@ import msgspec
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import record_digest, set_digest
 from tunix_ml.contracts.judge import JudgementsMeta, JudgeSelfTest, JudgeVerdict
-from tunix_ml.datasets.evaluation_set import EvaluationSet, load_evaluation_set
+from tunix_ml.datasets.evaluation_set import EvaluationSet
 from tunix_ml.evaluation.judges.judge import Judge, judge_cases, served_models
 from tunix_ml.evaluation.judges.prompts import correctness_case
 from tunix_ml.evaluation.judges.self_test import read_self_test, self_test_cases
 from tunix_ml.evaluation.judges.verdict_table import read_verdicts, write_verdicts
-from tunix_ml.evaluation.report import Predictions, predictions_slot, read_predictions
+from tunix_ml.evaluation.report import Predictions, items_asked, predictions_slot, read_predictions
 from tunix_ml.provenance import source_digest
-from tunix_ml.store import RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 META_FILE = "judgements_meta.json"
 VERDICTS_FILE = "verdicts.parquet"
@@ -78,8 +80,7 @@ def judge_predictions(
     """
     run = store.run(run_id)
     predictions = read_predictions(predictions_slot(run, evaluation_set), digest=predictions_digest)
-    items = load_evaluation_set(store, evaluation_set, digest=predictions.meta.source_digest)
-    asked = Asked(predictions, items.first(predictions.meta.num_items), judge_name, judge)
+    asked = Asked(predictions, items_asked(store, predictions.meta), judge_name, judge)
     _refuse_gaps(asked)
     report(f"asking judge {judge_name} about {len(predictions.rows)} texts of {run_id} on {evaluation_set}")
     found = _ask(asked)

@@ -1,16 +1,24 @@
 """The report that a judge's verdicts give: the same items and intervals as by answers, another scorer."""
 
+import dataclasses
 from typing import Any
 
 from tunix_ml.contracts.evaluation_set import EvaluationItem
 from tunix_ml.contracts.judge import JudgeVerdict
 from tunix_ml.contracts.metrics import JUDGED
 from tunix_ml.contracts.training import RunIdentity
-from tunix_ml.datasets.evaluation_set import load_evaluation_set
 from tunix_ml.evaluation.judges.predictions import read_judgements
-from tunix_ml.evaluation.report import Evaluation, predictions_slot, publish_scores, read_predictions
+from tunix_ml.evaluation.report import (
+    evaluation_of,
+    items_asked,
+    predictions_slot,
+    publish_scores,
+    read_predictions,
+)
 from tunix_ml.evaluation.score import JudgedScore, PredictionMismatch, score_verdicts
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 def evaluate_judgements(store: Store, slot: Slot, *, digest: str | None = None) -> Snapshot:
@@ -24,8 +32,7 @@ def evaluate_judgements(store: Store, slot: Slot, *, digest: str | None = None) 
     meta, run = judgements.meta, store.run(slot.key)
     identity = RunIdentity.read(run.path / "config.json")
     predictions = read_predictions(predictions_slot(run, meta.evaluation_set), digest=meta.predictions_digest)
-    source = predictions.meta.source_digest
-    asked = load_evaluation_set(store, meta.evaluation_set, digest=source).first(predictions.meta.num_items)
+    asked = items_asked(store, predictions.meta)
     _refuse_others(judgements.rows, asked.items, meta.num_samples)
     scores = score_verdicts(
         asked.items,
@@ -34,22 +41,9 @@ def evaluate_judgements(store: Store, slot: Slot, *, digest: str | None = None) 
         metric=JUDGED,
         num_samples=meta.num_samples,
     )
-    evaluation = Evaluation(
-        run=run,
-        dataset_version=identity.dataset_version,
-        recipe=identity.train.recipe,
-        asked=asked,
-        inputs={
-            "dataset": identity.dataset_digest,
-            "evaluation_set": source,
-            "judge": meta.judge_digest,
-            "judgements": judgements.snapshot.digest,
-            "model": predictions.meta.model_digest,
-            "predictions": predictions.snapshot.digest,
-        },
-        rule=None,
-        max_new_tokens=predictions.meta.decoding.max_new_tokens,
-        num_samples=meta.num_samples,
+    inputs = {"judge": meta.judge_digest, "judgements": judgements.snapshot.digest}
+    evaluation = dataclasses.replace(
+        evaluation_of(run, identity, predictions, asked, inputs=inputs),
         scorer=f"judge:{meta.judge}",
         primary_metric=JUDGED,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from tunix_ml.contracts.comparison import PairedResult
 from tunix_ml.registry.leaderboard import Row, read_leaderboard, read_pairs
 from tunix_ml.registry.pages.text import portable
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

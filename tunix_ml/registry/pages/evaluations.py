@@ -15,7 +15,8 @@ from tunix_ml.evaluation.comparison.settings import run_settings
 from tunix_ml.evaluation.report import eval_slot, read_scores
 from tunix_ml.registry.leaderboard import Row
 from tunix_ml.registry.pages.text import portable
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 _MOST_HELD = 40
 _MOST_SETS_HELD = 4

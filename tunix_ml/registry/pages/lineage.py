@@ -7,7 +7,8 @@ from tunix_ml.datasets.evaluation_set import source_slot
 from tunix_ml.evaluation.report import predictions_slot
 from tunix_ml.registry.pages.evaluations import Evaluation
 from tunix_ml.registry.pages.run_files import RunFiles
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)

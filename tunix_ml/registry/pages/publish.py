@@ -11,7 +11,8 @@ from tunix_ml.registry.pages.build import Site
 from tunix_ml.registry.pages.card import MOST_QUESTIONS
 from tunix_ml.registry.pages.published_sets import published_sets
 from tunix_ml.registry.pages.sweeps import published_sweeps
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 _ASSET = "results_site"
 

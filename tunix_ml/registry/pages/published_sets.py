@@ -17,7 +17,8 @@ from tunix_ml.datasets.evaluation_publish import read_manifest
 from tunix_ml.datasets.evaluation_set import TABLE, read_published_items
 from tunix_ml.parquet import read_batches
 from tunix_ml.registry.pages.text import portable
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 DATASET_TABLE = "dataset"
 MOST_LEFT_OUT = 40

@@ -6,7 +6,9 @@ from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.sweep import Dimension, SweepIdentity, SweepReport, Trial, dimensions_of
 from tunix_ml.parquet import read_table
 from tunix_ml.registry.pages.text import portable
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 TABLE = "trials"
 _REPORT, _IDENTITY, _TRIALS = "sweep.json", "identity.json", "trials.parquet"

@@ -14,7 +14,8 @@ from tunix_ml.datasets.catalog import CatalogEntry, load_recipe
 from tunix_ml.datasets.evaluation_publish import publish_catalog
 from tunix_ml.datasets.quality.publish import publish_quality, quality_of, quality_slot, read_quality
 from tunix_ml.parquet import read_table
-from tunix_ml.store import NotPublished, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import Store
 
 
 def silent(line: str) -> None:

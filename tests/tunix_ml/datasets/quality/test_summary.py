@@ -2,7 +2,8 @@ from tunix_ml.contracts.quality import ContaminationSummary, Drift
 from tunix_ml.datasets.quality.examine import Subject, examine
 from tunix_ml.datasets.quality.publish import publish_quality
 from tunix_ml.datasets.quality.summary import contaminated, render_quality
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 def test_a_summary_tells_every_count(store: Store, golden: Snapshot) -> None:

@@ -9,7 +9,9 @@ from tunix_ml.audits import NotAudited
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.comparison import CompareConfig
 from tunix_ml.evaluation.comparison.publish import publish_comparison, read_comparison
-from tunix_ml.store import NotPublished, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished
+from tunix_ml.store import Store
 
 Evaluated = Callable[..., Slot]
 

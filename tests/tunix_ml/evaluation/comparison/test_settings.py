@@ -4,7 +4,8 @@ import pytest
 
 from tunix_ml.contracts.system import AnswerRule, SystemIdentity
 from tunix_ml.evaluation.comparison.settings import run_settings
-from tunix_ml.store import NotPublished, RunDirectory, Store
+from tunix_ml.snapshot import NotPublished
+from tunix_ml.store import RunDirectory, Store
 
 
 def test_a_trained_run_has_what_was_configured_and_how_it_was_asked(

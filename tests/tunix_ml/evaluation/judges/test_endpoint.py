@@ -17,17 +17,6 @@ from tunix_ml.contracts.judge import JudgeConfig, JudgeIdentity, JudgeReply
 from tunix_ml.evaluation.judges.endpoint import MAX_REPLY_BYTES, MAX_WAIT_S, HttpJudge
 
 KEY = "sk-very-secret-key"
-IDENTITY = JudgeIdentity(
-    backend="http",
-    model="judge-7b",
-    prompt="correctness",
-    prompt_digest="a" * 64,
-    answer_template=None,
-    temperature=0.0,
-    max_tokens=512,
-    precision=None,
-    parser_version=1,
-)
 
 
 class Answer(NamedTuple):
@@ -123,12 +112,14 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def judge_of(endpoint: Endpoint, waits: list[float]) -> Callable[..., HttpJudge]:
+def judge_of(
+    endpoint: Endpoint, waits: list[float], judge_identity: JudgeIdentity
+) -> Callable[..., HttpJudge]:
     """A function that returns a judge behind the endpoint; it notes its waits instead of keeping them."""
 
     def make(**settings: Any) -> HttpJudge:
         values = {"judge": "mine", "model": "judge-7b", "url": endpoint.url, "timeout_s": 5.0, **settings}
-        return HttpJudge(JudgeConfig(**values), IDENTITY, sleep=waits.append)
+        return HttpJudge(JudgeConfig(**values), judge_identity, sleep=waits.append)
 
     return make
 
@@ -175,8 +166,10 @@ def test_no_prompts_have_no_replies(endpoint: Endpoint, judge_of: Callable[..., 
     assert endpoint.requests == []
 
 
-def test_a_judge_says_what_identifies_it(judge_of: Callable[..., HttpJudge]) -> None:
-    assert judge_of().identity == IDENTITY
+def test_a_judge_says_what_identifies_it(
+    judge_of: Callable[..., HttpJudge], judge_identity: JudgeIdentity
+) -> None:
+    assert judge_of().identity == judge_identity
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", None])

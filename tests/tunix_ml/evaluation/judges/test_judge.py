@@ -1,36 +1,14 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tunix_ml.contracts.canonical import sha256_hex
-from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply, JudgeVerdict
+from tunix_ml.contracts.judge import JudgeReply, JudgeVerdict
 from tunix_ml.evaluation.judges.judge import JudgeUnavailable, judge_cases, served_models
 from tunix_ml.evaluation.judges.prompts import Case, judge_prompt
 
-IDENTITY = JudgeIdentity(
-    backend="http",
-    model="judge-7b",
-    prompt="correctness",
-    prompt_digest=judge_prompt("correctness").digest(),
-    answer_template=None,
-    temperature=0.0,
-    max_tokens=64,
-    precision=None,
-    parser_version=1,
-)
-
-
-class Replying:
-    """A judge that replies by a function of the prompt, and remembers what it was asked."""
-
-    identity = IDENTITY
-
-    def __init__(self, reply: Callable[[str], JudgeReply]) -> None:
-        self._reply, self.asked = reply, list[str]()
-
-    def judge(self, prompts: Sequence[str]) -> list[JudgeReply]:
-        self.asked.extend(prompts)
-        return [self._reply(prompt) for prompt in prompts]
+JudgeBy = Callable[..., Any]
 
 
 def case(text: str) -> Case:
@@ -65,15 +43,17 @@ def by_text(prompt: str) -> JudgeReply:
         ("broken", "error", None),
     ],
 )
-def test_only_a_verdict_in_its_place_becomes_a_score(text: str, status: str, score: float | None) -> None:
-    judgement = judge_cases(Replying(by_text), [case("right"), case(text)])[1]
+def test_only_a_verdict_in_its_place_becomes_a_score(
+    text: str, status: str, score: float | None, judge_by: JudgeBy
+) -> None:
+    judgement = judge_cases(judge_by(by_text), [case("right"), case(text)])[1]
 
     assert (judgement.status, judgement.score) == (status, score)
     assert (judgement.detail is None) == (status == "scored")
 
 
-def test_a_judgement_is_kept_with_what_was_read_and_written() -> None:
-    (judgement,) = judge_cases(Replying(by_text), [case("right")])
+def test_a_judgement_is_kept_with_what_was_read_and_written(judge_by: JudgeBy) -> None:
+    (judgement,) = judge_cases(judge_by(by_text), [case("right")])
 
     assert judgement.record("q1", 2, text="right") == JudgeVerdict(
         item_id="q1",
@@ -88,8 +68,8 @@ def test_a_judgement_is_kept_with_what_was_read_and_written() -> None:
     )
 
 
-def test_equal_cases_are_put_once_and_judged_alike() -> None:
-    judge = Replying(by_text)
+def test_equal_cases_are_put_once_and_judged_alike(judge_by: JudgeBy) -> None:
+    judge = judge_by(by_text)
 
     judgements = judge_cases(judge, [case("right"), case("wrong"), case("right")])
 
@@ -97,26 +77,26 @@ def test_equal_cases_are_put_once_and_judged_alike() -> None:
     assert [judgement.score for judgement in judgements] == [1.0, 0.0, 1.0]
 
 
-def test_of_two_texts_the_score_is_that_of_the_first() -> None:
+def test_of_two_texts_the_score_is_that_of_the_first(judge_by: JudgeBy) -> None:
     pair = Case("pairwise", "What is 2 + 3?", "5", ("5", "6"))
     replies = iter(["A", "B", "TIE"])
-    judge = Replying(lambda prompt: JudgeReply("complete", next(replies)))
+    judge = judge_by(lambda prompt: JudgeReply("complete", next(replies)))
 
     cases = [pair, pair._replace(texts=("6", "5")), pair._replace(texts=("5", "5"))]
 
     assert [judgement.score for judgement in judge_cases(judge, cases)] == [1.0, 0.0, 0.5]
 
 
-def test_a_judge_that_answers_nothing_is_no_judge() -> None:
+def test_a_judge_that_answers_nothing_is_no_judge(judge_by: JudgeBy) -> None:
     with pytest.raises(
         JudgeUnavailable, match="'judge-7b' answered none of 2 prompts, the first: no answer within 60 s"
     ):
-        judge_cases(Replying(by_text), [case("late"), case("late, too")])
+        judge_cases(judge_by(by_text), [case("late"), case("late, too")])
 
 
-def test_nothing_to_judge_is_not_asked() -> None:
-    assert judge_cases(Replying(by_text), []) == []
+def test_nothing_to_judge_is_not_asked(judge_by: JudgeBy) -> None:
+    assert judge_cases(judge_by(by_text), []) == []
 
 
-def test_the_models_that_answered_are_named() -> None:
-    assert served_models(judge_cases(Replying(by_text), [case("right"), case("wrong")])) == ["served"]
+def test_the_models_that_answered_are_named(judge_by: JudgeBy) -> None:
+    assert served_models(judge_cases(judge_by(by_text), [case("right"), case("wrong")])) == ["served"]

@@ -12,7 +12,8 @@ from tunix_ml.evaluation.judges.endpoint import HttpJudge
 from tunix_ml.evaluation.judges.judge import Judge, JudgeUnavailable
 from tunix_ml.evaluation.judges.opening import open_judge
 from tunix_ml.evaluation.judges.prompts import judge_prompt
-from tunix_ml.store import CorruptArtifact, NotPublished, RunDirectory, Store
+from tunix_ml.snapshot import CorruptArtifact, NotPublished
+from tunix_ml.store import RunDirectory, Store
 
 MODEL = Path(__file__).parents[2] / "modeling" / "fixtures" / "qwen3"
 HTTP = {"judge": "mine", "url": "http://127.0.0.1:8000/v1", "model": "judge-7b"}

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +16,12 @@ from tunix_ml.evaluation.judges.predictions import (
     published_judgements,
     read_judgements,
 )
-from tunix_ml.evaluation.judges.prompts import judge_prompt
 from tunix_ml.evaluation.report import predictions_slot, read_predictions
-from tunix_ml.store import NotPublished, RunDirectory, Snapshot, Store
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 SET = "golden-v2.test"
-IDENTITY = JudgeIdentity(
-    backend="http",
-    model="judge-7b",
-    prompt="correctness",
-    prompt_digest=judge_prompt("correctness").digest(),
-    answer_template=None,
-    temperature=0.0,
-    max_tokens=64,
-    precision=None,
-    parser_version=1,
-)
-
-
-class Judging:
-    """A judge that compares the answer in the text with the expected one; prompts with a word may fail."""
-
-    identity = IDENTITY
-
-    def __init__(self, **failing: JudgeReply) -> None:
-        self._failing, self.asked = failing, list[str]()
-
-    def judge(self, prompts: Sequence[str]) -> list[JudgeReply]:
-        self.asked.extend(prompts)
-        return [self._reply(prompt) for prompt in prompts]
-
-    def _reply(self, prompt: str) -> JudgeReply:
-        for word, reply in self._failing.items():
-            if f"<answer>{word.removeprefix('_')}</answer>" in prompt:
-                return reply
-        answer = prompt.partition("EXPECTED ANSWER\n| ")[2].partition("\n")[0]
-        verdict = "CORRECT" if f"<answer>{answer}</answer>" in prompt else "INCORRECT"
-        return JudgeReply("complete", f"Compared.\n{verdict}", None, "served")
+JudgeBy = Callable[..., Any]
 
 
 @pytest.fixture
@@ -60,7 +29,7 @@ def run(finished_run: Callable[..., RunDirectory]) -> RunDirectory:
     return finished_run(share_right=0.75)
 
 
-def judged(store: Store, run: RunDirectory, judge: Judging, **options: Any) -> Snapshot:
+def judged(store: Store, run: RunDirectory, judge: Any, **options: Any) -> Snapshot:
     return judge_predictions(
         store, run.run_id, SET, judge_name="mine", judge=judge, report=lambda line: None, **options
     )
@@ -85,8 +54,10 @@ def republish(run: RunDirectory, tampered: Callable[..., object]) -> Callable[..
     return publish
 
 
-def test_every_prediction_has_a_verdict_about_its_text(store: Store, run: RunDirectory) -> None:
-    snapshot = judged(store, run, Judging())
+def test_every_prediction_has_a_verdict_about_its_text(
+    store: Store, run: RunDirectory, judge_by: JudgeBy
+) -> None:
+    snapshot = judged(store, run, judge_by())
 
     found = read_judgements(judgements_slot(run, f"{SET}.mine"))
     predicted = read_predictions(predictions_slot(run, SET)).rows
@@ -100,37 +71,46 @@ def test_every_prediction_has_a_verdict_about_its_text(store: Store, run: RunDir
     assert found.meta.status_counts == {"scored": 8}
 
 
-def test_the_verdicts_say_what_they_rest_on(store: Store, run: RunDirectory) -> None:
-    snapshot = judged(store, run, Judging())
+def test_the_verdicts_say_what_they_rest_on(
+    store: Store, run: RunDirectory, judge_by: JudgeBy, judge_identity: JudgeIdentity
+) -> None:
+    snapshot = judged(store, run, judge_by())
 
     meta = read_judgements(judgements_slot(run, f"{SET}.mine")).meta
     predictions = read_predictions(predictions_slot(run, SET))
     assert (meta.run_id, meta.evaluation_set, meta.judge) == (run.run_id, SET, "mine")
-    assert (meta.identity, meta.judge_digest) == (IDENTITY, IDENTITY.digest())
+    assert (meta.identity, meta.judge_digest) == (judge_identity, judge_identity.digest())
     assert meta.predictions_digest == predictions.snapshot.digest
     assert meta.evaluation_set_digest == predictions.meta.evaluation_set_digest
     assert meta.served_models == ["served"]
     assert snapshot.record.parents == {"predictions": predictions.snapshot.digest}
 
 
-def test_the_judge_is_tried_on_texts_whose_verdict_is_known(store: Store, run: RunDirectory) -> None:
-    judged(store, run, Judging())
+def test_the_judge_is_tried_on_texts_whose_verdict_is_known(
+    store: Store, run: RunDirectory, judge_by: JudgeBy
+) -> None:
+    judged(store, run, judge_by())
 
     test = read_judgements(judgements_slot(run, f"{SET}.mine")).meta.self_test
     assert (test.num_items, test.num_without_verdict) == (8, 0)
     assert (test.gold_rate, test.shuffled_rate) == (1.0, test.expected_shuffled_rate)
 
 
-def test_no_text_is_put_twice(store: Store, run: RunDirectory) -> None:
-    judge = Judging()
+def test_no_text_is_put_twice(store: Store, run: RunDirectory, judge_by: JudgeBy) -> None:
+    judge = judge_by()
 
     judged(store, run, judge)
 
     assert len(judge.asked) == len(set(judge.asked)) < 8 * 3
 
 
-def test_what_did_not_come_back_is_no_score(store: Store, run: RunDirectory) -> None:
-    judged(store, run, Judging(**{"_-987654": JudgeReply("timeout", detail="no answer within 60 s")}))
+def test_what_did_not_come_back_is_no_score(store: Store, run: RunDirectory, judge_by: JudgeBy) -> None:
+    def reply(prompt: str) -> JudgeReply:
+        if "<answer>-987654</answer>" in prompt:
+            return JudgeReply("timeout", detail="no answer within 60 s")
+        return JudgeReply("complete", "CORRECT")
+
+    judged(store, run, judge_by(reply))
 
     found = read_judgements(judgements_slot(run, f"{SET}.mine"))
     late = [row for row in found.rows if row.status == "timeout"]
@@ -139,14 +119,14 @@ def test_what_did_not_come_back_is_no_score(store: Store, run: RunDirectory) -> 
     assert (found.meta.mean_score, found.meta.num_scored_items) == (1.0, 6)
 
 
-def test_how_long_it_took_is_no_other_content(store: Store, run: RunDirectory) -> None:
-    first, again = judged(store, run, Judging()), judged(store, run, Judging())
+def test_how_long_it_took_is_no_other_content(store: Store, run: RunDirectory, judge_by: JudgeBy) -> None:
+    first, again = judged(store, run, judge_by()), judged(store, run, judge_by())
 
     assert first.digest == again.digest
 
 
 def test_each_sample_of_an_item_is_judged(
-    store: Store, run: RunDirectory, republish: Callable[..., None]
+    store: Store, run: RunDirectory, republish: Callable[..., None], judge_by: JudgeBy
 ) -> None:
     def add_wrong_samples(rows: list[dict[str, Any]]) -> None:
         rows.extend([{**row, "sample_index": 1, "text": "<answer>none</answer>"} for row in rows])
@@ -155,7 +135,7 @@ def test_each_sample_of_an_item_is_judged(
     drawn = decoding.model_copy(update={"num_samples": 2, "temperature": 1.0})
     republish(add_wrong_samples, decoding=drawn)
 
-    judged(store, run, Judging())
+    judged(store, run, judge_by())
 
     found = read_judgements(judgements_slot(run, f"{SET}.mine"))
     assert [row.sample_index for row in found.rows] == [0, 1] * 8
@@ -174,11 +154,12 @@ def test_predictions_with_gaps_are_not_judged(
     store: Store,
     run: RunDirectory,
     republish: Callable[..., None],
+    judge_by: JudgeBy,
     change: Callable[[list[dict[str, Any]]], object],
     problem: str,
 ) -> None:
     republish(change)
-    judge = Judging()
+    judge = judge_by()
 
     with pytest.raises(ContractError, match=problem):
         judged(store, run, judge)
@@ -186,21 +167,21 @@ def test_predictions_with_gaps_are_not_judged(
     assert judge.asked == []
 
 
-def test_a_judge_that_answers_nothing_leaves_nothing(store: Store, run: RunDirectory) -> None:
-    class Dead(Judging):
-        def _reply(self, prompt: str) -> JudgeReply:
-            return JudgeReply("error", detail="HTTP status 401")
+def test_a_judge_that_answers_nothing_leaves_nothing(
+    store: Store, run: RunDirectory, judge_by: JudgeBy
+) -> None:
+    dead = judge_by(lambda prompt: JudgeReply("error", detail="HTTP status 401"))
 
     with pytest.raises(JudgeUnavailable, match="HTTP status 401"):
-        judged(store, run, Dead())
+        judged(store, run, dead)
 
     assert judgements_slot(run, f"{SET}.mine").pointer() is None
 
 
-def test_a_run_without_predictions_is_named(store: Store, run: RunDirectory) -> None:
+def test_a_run_without_predictions_is_named(store: Store, run: RunDirectory, judge_by: JudgeBy) -> None:
     with pytest.raises(NotPublished, match="predictions/other"):
         judge_predictions(
-            store, run.run_id, "other", judge_name="mine", judge=Judging(), report=lambda line: None
+            store, run.run_id, "other", judge_name="mine", judge=judge_by(), report=lambda line: None
         )
 
 

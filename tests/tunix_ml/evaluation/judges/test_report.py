@@ -1,51 +1,33 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.judge import JudgeIdentity, JudgeReply
 from tunix_ml.evaluation.judges.predictions import judge_predictions, judgements_slot
-from tunix_ml.evaluation.judges.prompts import judge_prompt
 from tunix_ml.evaluation.judges.report import evaluate_judgements
 from tunix_ml.evaluation.report import predictions_slot
 from tunix_ml.evaluation.score import PredictionMismatch
 from tunix_ml.registry.leaderboard import collect_leaderboard
-from tunix_ml.store import RunDirectory, Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import RunDirectory, Store
 
 SET = "golden-v2.test"
 
 
-class Replying:
-    """A judge that says the same word of every text."""
-
-    identity = JudgeIdentity(
-        backend="http",
-        model="judge-7b",
-        prompt="correctness",
-        prompt_digest=judge_prompt("correctness").digest(),
-        answer_template=None,
-        temperature=0.0,
-        max_tokens=64,
-        precision=None,
-        parser_version=1,
-    )
-
-    def __init__(self, word: str) -> None:
-        self._word = word
-
-    def judge(self, prompts: Sequence[str]) -> list[JudgeReply]:
-        return [JudgeReply("complete", f"Read.\n{self._word}", None, None) for _ in prompts]
-
-
 @pytest.fixture
-def judge(store: Store, finished_run: Callable[..., RunDirectory]) -> Callable[[str], Slot]:
+def judge(
+    store: Store, finished_run: Callable[..., RunDirectory], judge_by: Callable[..., Any]
+) -> Callable[[str], Slot]:
     """A function that has a run judged with one word, and returns where the verdicts are."""
 
     def judged(word: str) -> Slot:
         run = finished_run()
+        one_worded = judge_by(lambda prompt: JudgeReply("complete", f"Read.\n{word}"))
         judge_predictions(
-            store, run.run_id, SET, judge_name="mine", judge=Replying(word), report=lambda line: None
+            store, run.run_id, SET, judge_name="mine", judge=one_worded, report=lambda line: None
         )
         return judgements_slot(run, f"{SET}.mine")
 
@@ -54,7 +36,7 @@ def judge(store: Store, finished_run: Callable[..., RunDirectory]) -> Callable[[
 
 @pytest.mark.parametrize(("word", "score"), [("CORRECT", 1.0), ("INCORRECT", 0.0)])
 def test_the_score_is_the_share_that_the_judge_called_right(
-    store: Store, judge: Callable[[str], Slot], word: str, score: float
+    store: Store, judge: Callable[[str], Slot], word: str, score: float, judge_identity: JudgeIdentity
 ) -> None:
     slot = judge(word)
 
@@ -66,7 +48,7 @@ def test_the_score_is_the_share_that_the_judge_called_right(
         "judge:mine",
     )
     assert report.inputs["judgements"] == slot.resolve().digest
-    assert report.inputs["judge"] == Replying.identity.digest()
+    assert report.inputs["judge"] == judge_identity.digest()
 
 
 def test_a_verdict_that_cannot_be_read_is_an_error_and_leaves_no_score(

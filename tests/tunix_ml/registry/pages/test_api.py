@@ -11,7 +11,7 @@ from tunix_ml.registry.pages.boards import Board, Results
 from tunix_ml.registry.pages.evaluations import Evaluation
 from tunix_ml.registry.pages.lineage import Link
 from tunix_ml.registry.pages.run_files import RunFiles
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 Make = Callable[..., Any]
 

@@ -7,7 +7,8 @@ import pytest
 
 from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.registry.pages.boards import Results, read_results
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Evaluated = Callable[..., Slot]
 

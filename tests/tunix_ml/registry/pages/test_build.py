@@ -15,7 +15,9 @@ from tunix_ml.registry.pages.build import Site
 from tunix_ml.registry.pages.published_sets import published_sets
 from tunix_ml.registry.pages.references import is_internal, path_of, read_page
 from tunix_ml.registry.pages.sweeps import published_sweeps
-from tunix_ml.store import Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 Evaluated = Callable[..., Slot]
 

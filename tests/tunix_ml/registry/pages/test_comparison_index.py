@@ -4,7 +4,7 @@ from typing import Any
 from tunix_ml.registry.pages.boards import Results
 from tunix_ml.registry.pages.comparison_index import ComparisonEntry, comparison_index
 from tunix_ml.registry.pages.pairs import Pair
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 Make = Callable[..., Any]
 

@@ -8,7 +8,8 @@ from tunix_ml.registry.pages.boards import Board, read_results
 from tunix_ml.registry.pages.comparison_page import ComparisonView, compared, comparison_view
 from tunix_ml.registry.pages.evaluations import Evaluation, EvaluationReader
 from tunix_ml.registry.pages.run_files import read_run_files
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Evaluated = Callable[..., Slot]
 

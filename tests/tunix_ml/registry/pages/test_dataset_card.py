@@ -8,7 +8,8 @@ from tunix_ml.audits import record_audit
 from tunix_ml.datasets.quality.publish import publish_quality
 from tunix_ml.registry.pages.dataset_card import dataset_card
 from tunix_ml.registry.pages.published_sets import PublishedDataset, published_sets
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

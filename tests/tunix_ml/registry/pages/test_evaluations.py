@@ -8,7 +8,8 @@ from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.registry.pages import evaluations
 from tunix_ml.registry.pages.evaluations import EvaluationReader
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Evaluated = Callable[..., Slot]
 

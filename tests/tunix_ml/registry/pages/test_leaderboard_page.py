@@ -7,7 +7,7 @@ from tunix_ml.evaluation.comparison.numbers import UNKNOWN
 from tunix_ml.registry.pages.boards import Board, Results
 from tunix_ml.registry.pages.columns import COLUMNS, Cell
 from tunix_ml.registry.pages.leaderboard_page import LeaderboardView, leaderboard_view, mark_of, title_of
-from tunix_ml.store import Snapshot
+from tunix_ml.snapshot import Snapshot
 
 Make = Callable[..., Any]
 

@@ -6,7 +6,8 @@ from tunix_ml.registry.leaderboard import collect_leaderboard
 from tunix_ml.registry.pages.evaluations import Evaluation, EvaluationReader
 from tunix_ml.registry.pages.lineage import Link, lineage
 from tunix_ml.registry.pages.run_files import RunFiles, read_run_files
-from tunix_ml.store import Slot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.store import Store
 
 Evaluated = Callable[..., Slot]
 

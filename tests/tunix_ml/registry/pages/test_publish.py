@@ -11,7 +11,9 @@ from tunix_ml.registry.leaderboard import publish_leaderboard
 from tunix_ml.registry.pages import links
 from tunix_ml.registry.pages.publish import publish_site
 from tunix_ml.registry.pages.references import read_page
-from tunix_ml.store import NotPublished, RunDirectory, Slot, Snapshot, Store
+from tunix_ml.slot import Slot
+from tunix_ml.snapshot import NotPublished, Snapshot
+from tunix_ml.store import RunDirectory, Store
 
 Evaluated = Callable[..., Slot]
 HOSTILE = (

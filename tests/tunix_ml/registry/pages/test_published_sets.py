@@ -6,7 +6,8 @@ from tunix_ml.contracts.evaluation_set import EvaluationItem, EvaluationSetRecip
 from tunix_ml.datasets.evaluation_catalog import EvaluationEntry
 from tunix_ml.datasets.evaluation_publish import publish_evaluation_set
 from tunix_ml.registry.pages.published_sets import published_sets
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 def publish_pets(store: Store, folder: Path) -> Snapshot:

@@ -6,8 +6,9 @@ import pytest
 
 from tunix_ml.contracts.run_state import StatusFact
 from tunix_ml.registry.pages.runs_page import runs_view
+from tunix_ml.slot import Slot
 from tunix_ml.status_facts import record_status
-from tunix_ml.store import Slot, Store
+from tunix_ml.store import Store
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 
 from tunix_ml.registry.pages.sweep_page import SweepView, sweep_view
 from tunix_ml.registry.pages.sweeps import PublishedSweep, published_sweeps
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from tunix_ml.registry.pages.sweeps import published_sweeps
-from tunix_ml.store import Snapshot, Store
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.tuning.trials import read_trials
 
 
