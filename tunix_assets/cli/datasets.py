@@ -134,12 +134,7 @@ def _show(options: Namespace, store: "Store") -> int:
 
     snapshot = store.slot("dataset", options.version).resolve(options.content)
     facts = collect_facts(store, snapshot)
-    checks = "\n".join(
-        f"* {'passed' if audit.passed else 'FAILED'}: {name}: {audit.description}"
-        for name, audit in sorted(facts.checks.items())
-    )
-    text = f"{render_full_card(facts).rstrip()}\n\n## Checks\n\n{checks or 'No check has looked at it yet.'}"
-    tell(options, record=_shown(facts, snapshot), text=text)
+    tell(options, record=_shown(facts, snapshot), text=render_full_card(facts).rstrip())
     return EXIT_DONE
 
 
