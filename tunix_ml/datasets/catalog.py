@@ -7,7 +7,8 @@ from typing import NamedTuple, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tunix_ml.contracts.base import ContractError, TunixError, describe
+from tunix_ml.contracts.base import ContractError, TunixError
+from tunix_ml.contracts.explain import describe
 from tunix_ml.contracts.names import is_dataset_version, parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe
 
@@ -95,8 +96,8 @@ def parse_recipe(path: Path, contract: type[Recipe], *, what: str) -> Recipe:
     try:
         return contract.model_validate(yaml.safe_load(path.read_bytes()))
     except OSError as error:
-        raise ContractError(f"recipe {path} cannot be read: {error}") from error
+        raise ContractError(f"recipe {path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
-        raise ContractError(f"{path} is not {what}: {describe(error)}") from error
+        raise ContractError(f"{path} is not {what}: {describe(error, contract)}") from error
