@@ -1,6 +1,7 @@
 """The catalog: one recipe file per dataset version, in `data/` and in `$TUNIX_HOME/recipes/`."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ from tunix_ml.contracts.base import ContractError, TunixError
 from tunix_ml.contracts.explain import describe
 from tunix_ml.contracts.names import is_dataset_version, parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe
+from tunix_ml.store import Store
 
 Recipe = TypeVar("Recipe", bound=BaseModel)
 
@@ -67,6 +69,23 @@ def load_recipe(dataset_version: str, home: Path) -> CatalogEntry:
         )
     path = files[dataset_version]
     return CatalogEntry(dataset_version, read_recipe(path), path)
+
+
+def require_known(store: Store, *names: str) -> None:
+    """Refuse names of which there is neither a recipe nor a published dataset.
+
+    Raises:
+        UnknownDatasetVersion: one is unknown; the message names those there are.
+    """
+    published = {slot.key for slot in store.slots() if slot.table == "dataset" and slot.pointer()}
+    known = sorted(published.union(dataset_versions(store.home)))
+    for name in names:
+        if name not in known:
+            meant = get_close_matches(name, known, n=1)
+            hint = f", did you mean {meant[0]}?" if meant else "."
+            raise UnknownDatasetVersion(
+                f"there is no dataset version {name!r:.100}{hint} There are: {', '.join(known)}"
+            )
 
 
 def read_recipe(path: Path) -> DatasetRecipe:
