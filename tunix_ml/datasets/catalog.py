@@ -81,11 +81,14 @@ def require_known(store: Store, *names: str) -> None:
     known = sorted(published.union(dataset_versions(store.home)))
     for name in names:
         if name not in known:
-            meant = get_close_matches(name, known, n=1)
-            hint = f", did you mean {meant[0]}?" if meant else "."
-            raise UnknownDatasetVersion(
-                f"there is no dataset version {name!r:.100}{hint} There are: {', '.join(known)}"
-            )
+            raise UnknownDatasetVersion(tell_unknown(name, known))
+
+
+def tell_unknown(name: str, known: list[str]) -> str:
+    """Return a sentence about a dataset version that is none of those known."""
+    meant = get_close_matches(name, known, n=1)
+    hint = f", did you mean {meant[0]}?" if meant else "."
+    return f"there is no dataset version {name!r:.100}{hint} There are: {', '.join(known)}"
 
 
 def read_recipe(path: Path) -> DatasetRecipe:
