@@ -179,8 +179,15 @@ def _contamination_facts(report: QualityReport) -> Facts:
     return facts
 
 
+_HELD = {
+    "exact": "in the same words",
+    "ngram": "{:.0%} of it in runs of 13 words",
+    "masked": "with other numbers",
+}
+
+
 def _leak(row: dict[str, Any]) -> str:
-    held = f"{row['kind']}, {row['coverage']:.0%}" if row["kind"] == "ngram" else row["kind"]
+    held = _HELD[row["kind"]].format(row["coverage"])
     return (
         f"item {row['item_id']} of {row['evaluation_set']} is held by {row['source']}"
         f" line {row['source_line']} ({held})"

@@ -8,11 +8,13 @@ from tunix_ml.contracts.base import TunixError
 def audit(check: Check, subject: Subject) -> Outcome:
     """Return what a check found, after storing its verdict about this content; a warning passes."""
     outcome = _outcome(check, subject)
+    is_warning = not outcome.passed and outcome.severity == "WARN"
     record_audit(
         subject.slot,
         subject.snapshot.digest,
         check=check.name,
-        passed=outcome.passed or outcome.severity == "WARN",
+        passed=outcome.passed or is_warning,
+        is_warning=is_warning,
         description=outcome.description,
     )
     return outcome

@@ -20,6 +20,8 @@ from tunix_assets.assets.sft_export import SftExportConfig
 from tunix_assets.assets.sweep import SweepConfig
 from tunix_assets.assets.throughput_benchmark import ThroughputBenchmarkConfig
 from tunix_assets.assets.tokenized_examples import TokenizedExamplesConfig
+from tunix_assets.cli.__main__ import main
+from tunix_assets.cli.verbs import EXIT_WRONG
 from tunix_assets.definitions import defs
 from tunix_assets.partitions import catalog_keys
 
@@ -159,6 +161,24 @@ def test_the_control_differs_in_template_and_length_alone() -> None:
     }
     for op in ("tokenized_examples", "checkpoint"):
         assert control[op] == with_steps[op]
+
+
+def test_the_tutorial_on_own_data_previews_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "tutorials" / "your-own-data.md").read_text()
+    script, recipe, shown = (
+        re.findall(rf"^```{kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[0]
+        for kind in ("python", "yaml", "text")
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(script, {})
+    Path("shop-v1.yaml").write_text(recipe)
+
+    code = main(["--home", str(tmp_path / "home"), "datasets", "preview", "./shop-v1.yaml", "--rows", "1"])
+
+    assert code == EXIT_WRONG
+    assert capsys.readouterr().out.endswith(shown)
 
 
 def test_the_navigation_lists_every_page() -> None:

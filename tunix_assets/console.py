@@ -46,6 +46,8 @@ def sentence(record: logging.LogRecord) -> str | None:
         return _check_sentence(event.asset_check_evaluation_data)
     if event.event_type == dg.DagsterEventType.STEP_FAILURE:
         return f"FAILED: {_reason(event.step_failure_data)}"
+    if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE and event.engine_event_data.error:
+        return f"FAILED: {event.engine_event_data.error.message.partition(': ')[2].strip()}"
     return _PLAIN_EVENTS.get(event.event_type)
 
 

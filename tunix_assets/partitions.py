@@ -7,8 +7,12 @@ from typing import Any
 import dagster as dg
 
 from tunix_ml.contracts.names import is_dataset_version
-from tunix_ml.datasets.catalog import dataset_versions
+from tunix_ml.datasets.catalog import dataset_versions, tell_unknown
 from tunix_ml.store import Store
+
+
+class UnknownVersion(dg.DagsterError):
+    """A partition key is no dataset version that is known."""
 
 
 class DatasetVersions(dg.DynamicPartitionsDefinition):
@@ -28,6 +32,16 @@ class DatasetVersions(dg.DynamicPartitionsDefinition):
         if not is_dataset_version(partition_key):
             return False
         return partition_key in catalog_keys() or super().has_partition_key(partition_key, *args, **kwargs)
+
+    def validate_partition_key(self, partition_key: str, context: Any) -> None:
+        """Refuse a key that is no dataset version, naming those there are.
+
+        Not with Dagster's own error: its command line, as of 1.13, replaces that by one that names none.
+        """
+        with dg.partition_loading_context(new_ctx=context):
+            if not self.has_partition_key(partition_key):
+                known = sorted(self.get_partition_keys())
+                raise UnknownVersion(tell_unknown(partition_key, known))
 
     def filter_valid_partition_keys(self, partition_keys: set[str]) -> AbstractSet[str]:
         """Return those of some keys that are known; automation asks so for what has been materialized."""

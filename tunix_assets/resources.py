@@ -18,6 +18,19 @@ _TERMINATION_TIMEOUT_S = 300.0  # a step and a checkpoint of a large model fit i
 class StoreResource(dg.ConfigurableResource[Store]):
     """The artifact store, at `$TUNIX_HOME` or at `.tunix` in the working directory."""
 
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Refuse a run that is configured for what does not exist, before its first step.
+
+        Dagster 1.13 drops such names below `ops` without a word, and the run would go by the defaults.
+
+        Raises:
+            dagster.Failure: the configuration names no asset, check or op.
+        """
+        from tunix_assets.op_names import unknown_ops
+
+        if context.run and (told := unknown_ops(context.run.run_config)):
+            raise dg.Failure(description=told, allow_retries=False)
+
     def store(self) -> Store:
         """Return the store."""
         return Store.from_environment()

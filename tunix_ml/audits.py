@@ -19,7 +19,9 @@ class NotAudited(TunixError):
     """An input has not passed the checks that its consumer relies on."""
 
 
-def record_audit(slot: Slot, digest: str, *, check: str, passed: bool, description: str) -> Audit:
+def record_audit(
+    slot: Slot, digest: str, *, check: str, passed: bool, description: str, is_warning: bool = False
+) -> Audit:
     """Store one check's verdict about one content of a slot; a later verdict replaces it.
 
     Raises:
@@ -31,6 +33,7 @@ def record_audit(slot: Slot, digest: str, *, check: str, passed: bool, descripti
         check=check,
         content_digest=digest,
         passed=passed,
+        is_warning=is_warning,
         description=description,
         audited_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -47,6 +50,11 @@ def audits(slot: Slot, digest: str) -> dict[str, Audit]:
     """
     found = [audit for path in sorted(_directory(slot, digest).glob("*.json")) if (audit := _read(path))]
     return {audit.check: audit for audit in found if audit.content_digest == digest}
+
+
+def worst_first(found: Iterable[Audit]) -> list[Audit]:
+    """Return verdicts in the order in which a person should see them."""
+    return sorted(found, key=lambda audit: (audit.passed, not audit.is_warning, audit.check))
 
 
 def require_audits(slot: Slot, snapshot: Snapshot, checks: Iterable[str]) -> Snapshot:

@@ -77,12 +77,12 @@ PLANTED: dict[str, tuple[tuple[dict[str, Any], ...], str, str]] = {
     "train_split_holds_no_evaluation_item": (
         (record(SETS["whole"].upper()),),
         "ERROR",
-        "item whole of asked-v1 is held by mine-v1.jsonl line 61 (exact)",
+        "item whole of asked-v1 is held by mine-v1.jsonl line 61 (in the same words)",
     ),
     "no_question_is_renumbered": (
         (record(SETS["other"].replace("6", "60").replace("3", "7")),),
         "WARN",
-        "item other of asked-v1 is held by mine-v1.jsonl line 61 (masked)",
+        "item other of asked-v1 is held by mine-v1.jsonl line 61 (with other numbers)",
     ),
     "no_trace_is_repeated": (
         (record("Why is that so?"), record("why is THAT so?")),

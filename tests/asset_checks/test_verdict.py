@@ -47,6 +47,12 @@ def test_a_warning_refuses_nobody(subject: Subject) -> None:
     assert require_audits(subject.slot, subject.snapshot, ["doubtful"])
 
 
+def test_a_warning_is_not_told_as_passed(subject: Subject) -> None:
+    audit(Check("dataset", doubtful), subject)
+
+    assert audits(subject.slot, subject.snapshot.digest)["doubtful"].verdict == "warning"
+
+
 def test_a_new_report_changes_the_stored_verdict(
     store: Store, write_entry: Callable[..., CatalogEntry]
 ) -> None:

@@ -43,5 +43,5 @@ def test_a_foreseen_failure_is_one_sentence(
         lines = printed(capsys)
 
     (failure,) = [line for line in lines if "FAILED:" in line]
-    assert "golden-v1.yaml is not a dataset recipe: source: Field required" in failure
+    assert "golden-v1.yaml is not a dataset recipe: source: this field is required" in failure
     assert lines[-1] == "run: FAILED, see the first failure above"

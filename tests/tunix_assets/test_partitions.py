@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import click
 import dagster as dg
 import pytest
+from click.testing import CliRunner
+from dagster._cli import create_dagster_cli
 
-from tunix_assets.partitions import DATASET_VERSIONS, catalog_keys
+from tunix_assets.definitions import defs
+from tunix_assets.partitions import DATASET_VERSIONS, UnknownVersion, catalog_keys
 
 
 def test_the_catalog_is_known_to_an_instance_that_has_registered_nothing(home: Path) -> None:
@@ -47,3 +51,27 @@ def test_the_catalog_and_what_is_registered_are_valid_and_nothing_else(home: Pat
         valid = DATASET_VERSIONS.filter_valid_partition_keys({"golden-v1", "mine-v1", "other-v1"})
 
     assert valid == {"golden-v1", "mine-v1"}
+
+
+def test_a_misspelt_version_is_refused_with_those_there_are(home: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("dataset_version", ["mine-v1"])
+
+        with pytest.raises(UnknownVersion, match="no dataset version 'mime-v1', did you mean mine-v1"):
+            defs.resolve_job_def("build_dataset").execute_in_process(
+                partition_key="mime-v1", instance=instance
+            )
+
+
+@pytest.mark.filterwarnings("ignore:Function `asset_materialize_command` is superseded")
+def test_the_command_line_ends_with_the_versions_there_are(home: Path) -> None:
+    command: click.Command = create_dagster_cli()  # type: ignore[no-untyped-call]
+    words = "asset materialize -m tunix_assets.definitions --select key:dataset --partition goldn-v2"
+
+    outcome = CliRunner().invoke(command, words.split())
+
+    assert isinstance(outcome.exception, UnknownVersion)
+    assert str(outcome.exception) == (
+        "there is no dataset version 'goldn-v2', did you mean golden-v2?"
+        f" There are: {', '.join(sorted(catalog_keys()))}"
+    )

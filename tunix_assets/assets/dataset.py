@@ -1,6 +1,7 @@
 """The asset `dataset`."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ from tunix_assets.partitions import DATASET_VERSIONS
 from tunix_assets.resources import StoreResource
 from tunix_assets.retries import RETRIES
 from tunix_ml.contracts.difference import CHANGES, DatasetDifference
-from tunix_ml.contracts.trace import TRACES_SCHEMA
+from tunix_ml.contracts.trace import SPLITS, TRACES_SCHEMA, Split
 from tunix_ml.datasets.catalog import load_recipe
 from tunix_ml.datasets.code_version import code_version
 from tunix_ml.datasets.read import Dataset
@@ -51,7 +52,7 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
                 "rejected": counts.rejected,
                 "duplicates": counts.duplicates,
                 "filtered": counts.filtered,
-                "splits": inline_table(["split", "traces"], list(manifest.splits.items())),
+                "splits": inline_table(["split", "traces"], _in_order(manifest.splits)),
                 "families": inline_table(["family", "traces"], list(manifest.stats["families"].items())),
                 **({"redacted": manifest.redacted_count} if manifest.redacted_count else {}),
                 **(_difference(difference) if difference else {}),
@@ -61,6 +62,10 @@ def dataset(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
                 "path": dg.MetadataValue.path(built.snapshot.path),
             },
         )
+
+
+def _in_order(splits: Mapping[Split, int]) -> list[tuple[str, int]]:
+    return [(name, splits[name]) for name in SPLITS if name in splits]
 
 
 def _difference(difference: DatasetDifference) -> dict[str, Any]:

@@ -45,6 +45,8 @@ def eval_report(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
 
 
 def _describe(made: dict[str, Snapshot], *, own: str) -> dg.MaterializeResult[None]:
+    digests = {name: snapshot.digest for name, snapshot in made.items()}
+    made = dict(sorted(made.items(), key=lambda item: item[0] != own))
     reports = {name: EvalReport.read(snapshot.file("eval.json")) for name, snapshot in made.items()}
     first, *_ = reports.values()
     metrics = [
@@ -54,7 +56,6 @@ def _describe(made: dict[str, Snapshot], *, own: str) -> dg.MaterializeResult[No
     ]
     metrics.sort(key=lambda row: row[1] != first.primary_metric)
     texts = [snapshot.file("README.md").read_text(encoding="utf-8") for snapshot in made.values()]
-    digests = {name: snapshot.digest for name, snapshot in made.items()}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(combined_digest(digests)),
         metadata={

@@ -5,12 +5,15 @@ import sys
 from collections.abc import Sequence
 
 from tunix_assets.cli.command import build_parser
-from tunix_assets.cli.verbs import EXIT_DONE, EXIT_IMPOSSIBLE, progress
+from tunix_assets.cli.verbs import EXIT_DONE, EXIT_IMPOSSIBLE, EXIT_NO_COMMAND, progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
+    if "run" not in options:
+        options.parser.print_help(sys.stderr)
+        return EXIT_NO_COMMAND
     from tunix_ml.contracts.base import TunixError
     from tunix_ml.store import Store
 

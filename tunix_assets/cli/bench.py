@@ -43,8 +43,9 @@ def _config(settings: list[str]) -> dict[str, Any]:
     import yaml
     from pydantic import ValidationError
 
-    from tunix_ml.contracts.base import ContractError, describe
+    from tunix_ml.contracts.base import ContractError
     from tunix_ml.contracts.benchmark import BenchmarkConfig
+    from tunix_ml.contracts.explain import describe
 
     pairs = [setting.partition("=") for setting in settings]
     if wrong := [name for name, sign, _ in pairs if not sign]:
@@ -54,4 +55,4 @@ def _config(settings: list[str]) -> dict[str, Any]:
     try:
         return BenchmarkConfig.model_validate(fields).model_dump(mode="json")
     except ValidationError as error:
-        raise ContractError(describe(error)) from error
+        raise ContractError(describe(error, BenchmarkConfig)) from error

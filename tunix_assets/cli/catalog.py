@@ -48,7 +48,7 @@ def _add(options: Namespace, store: "Store") -> int:
     record = {"dataset_version": version, "recipe": str(added.recipe), "is_new": added.is_new}
     text = (
         f"{version} is in the catalog{'' if added.is_new else ' already'}: {added.recipe}\n"
-        "build it with: dagster asset materialize -m tunix_assets.definitions --select key:dataset"
+        "build it with: uv run dagster asset materialize -m tunix_assets.definitions --select key:dataset"
         f" --partition {version}"
     )
     tell(options, record=record, text=text)

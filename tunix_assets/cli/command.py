@@ -35,8 +35,9 @@ def build_parser() -> ArgumentParser:
         epilog=f"exit codes:\n{codes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(parser=parser)
     parser.add_argument("--home", type=Path, help="folder of the store; default: $TUNIX_HOME or .tunix")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name, (summary, modules) in _GROUPS.items():
         verbs = add_group(commands, name, summary=summary)
         for module in modules:

@@ -121,25 +121,27 @@ def _preview(options: Namespace, store: "Store") -> int:
 
 
 def _entry(recipe: str, store: "Store") -> "CatalogEntry":
+    from tunix_ml.contracts.base import ContractError
+    from tunix_ml.contracts.names import parse_dataset_version
     from tunix_ml.datasets.catalog import CatalogEntry, load_recipe, read_recipe
 
     path = Path(recipe)
     if path.suffix in _RECIPE_SUFFIXES:
+        parse_dataset_version(path.stem)
         return CatalogEntry(path.stem, read_recipe(path), path)
+    if path.is_file():
+        raise ContractError(f"{recipe} does not end in .yaml: `datasets add` takes a file of traces")
     return load_recipe(recipe, store.home)
 
 
 def _show(options: Namespace, store: "Store") -> int:
     from tunix_ml.datasets.card_facts import collect_facts, render_full_card
+    from tunix_ml.datasets.catalog import require_known
 
+    require_known(store, options.version)
     snapshot = store.slot("dataset", options.version).resolve(options.content)
     facts = collect_facts(store, snapshot)
-    checks = "\n".join(
-        f"* {'passed' if audit.passed else 'FAILED'}: {name}: {audit.description}"
-        for name, audit in sorted(facts.checks.items())
-    )
-    text = f"{render_full_card(facts).rstrip()}\n\n## Checks\n\n{checks or 'No check has looked at it yet.'}"
-    tell(options, record=_shown(facts, snapshot), text=text)
+    tell(options, record=_shown(facts, snapshot), text=render_full_card(facts).rstrip())
     return EXIT_DONE
 
 
@@ -155,8 +157,10 @@ def _shown(facts: "CardFacts", snapshot: "Snapshot") -> dict[str, Any]:
 
 def _diff(options: Namespace, store: "Store") -> int:
     from tunix_ml.contracts.difference import DatasetDifference
+    from tunix_ml.datasets.catalog import require_known
     from tunix_ml.datasets.difference import compare_versions, describe_difference, publish_difference
 
+    require_known(store, options.before, options.after)
     if options.save:
         snapshot = publish_difference(store, before=options.before, after=options.after)
         found = DatasetDifference.read(snapshot.file("difference.json"))
@@ -168,8 +172,10 @@ def _diff(options: Namespace, store: "Store") -> int:
 
 
 def _export(options: Namespace, store: "Store") -> int:
+    from tunix_ml.datasets.catalog import require_known
     from tunix_ml.datasets.publish_folder import export_dataset
 
+    require_known(store, options.version)
     files = export_dataset(
         store,
         options.version,

@@ -44,11 +44,22 @@ def _leaderboard(options: Namespace, store: "Store") -> int:
         "status": options.status,
     }
     wanted = {name: value for name, value in filters.items() if value is not None}
+    everything = rows
     rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
     told = [f"{name} cannot be read: {reason}" for name, reason in sorted(unreadable.items())]
-    text = "\n".join([table(_HEAD, map(_cells, rows)), *told])
+    shown = table(_HEAD, map(_cells, rows)) if rows else _nothing(everything)
+    text = "\n".join([shown, *told])
     tell(options, record={"rows": rows, "unreadable": unreadable}, text=text)
     return EXIT_DONE
+
+
+def _nothing(rows: list[dict[str, Any]]) -> str:
+    """Say why no row is shown: there is none, or none has what was asked for."""
+    if not rows:
+        return "No run has been evaluated yet."
+    names = (("evaluation_set", "sets"), ("dataset_version", "datasets"), ("scorer", "scorers"))
+    there = "; ".join(f"{label}: {', '.join(sorted({row[name] for row in rows}))}" for name, label in names)
+    return f"None of the {len(rows):,} rows is like that. There are {there}."
 
 
 def _rows(options: Namespace, store: "Store") -> tuple[list[dict[str, Any]], dict[str, str]]:

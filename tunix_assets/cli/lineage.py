@@ -93,6 +93,7 @@ def _missing(options: Namespace) -> tuple[str, str] | None:
 
 def _origins(options: Namespace, store: "Store") -> "list[TraceOrigin | ItemOrigin]":
     from tunix_ml.datasets import lineage
+    from tunix_ml.datasets.catalog import require_known
 
     if options.example:
         return [lineage.origin_of_example(store, options.run_id, options.example)]
@@ -101,6 +102,7 @@ def _origins(options: Namespace, store: "Store") -> "list[TraceOrigin | ItemOrig
     if options.item:
         return [lineage.origin_of_item(store, options.set, options.item)]
     if options.version:
+        require_known(store, options.version)
         return [lineage.origin_of_trace(store, options.version, options.trace)]
     return [*lineage.origins_of_trace(store, options.trace)]
 

@@ -100,7 +100,8 @@ def _decide(options: Namespace, store: "Store", **asked: Any) -> int:
     from pydantic import ValidationError
 
     from tunix_assets.cli.launch import run_job
-    from tunix_ml.contracts.base import ContractError, describe
+    from tunix_ml.contracts.base import ContractError
+    from tunix_ml.contracts.explain import describe
     from tunix_ml.contracts.registry import RegistryConfig
     from tunix_ml.registry.record import read_record, registry_slot
 
@@ -116,7 +117,7 @@ def _decide(options: Namespace, store: "Store", **asked: Any) -> int:
     try:
         config = RegistryConfig.model_validate(fields)
     except ValidationError as error:
-        raise ContractError(describe(error)) from error
+        raise ContractError(describe(error, RegistryConfig)) from error
     run_job(store, "registry", {"registered_model": config.model_dump(mode="json")})
     outcome = read_record(registry_slot(store).resolve()).outcome
     tell(options, record=outcome.model_dump(mode="json"), text=_told(outcome))

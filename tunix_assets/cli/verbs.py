@@ -27,7 +27,8 @@ _BAR_WIDTH = 24
 def add_group(groups: "Verbs[ArgumentParser]", name: str, *, summary: str) -> "Verbs[ArgumentParser]":
     """Declare a group of verbs, and return where to add them."""
     parser = groups.add_parser(name, help=summary, description=_sentence(summary))
-    return parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    parser.set_defaults(parser=parser)
+    return parser.add_subparsers(title="verbs", metavar="VERB")
 
 
 def add_verb(

@@ -10,7 +10,10 @@ from pathlib import Path
 from tunix_assets.doctor.finding import Finding, well_or_wrong
 
 _DISTRIBUTION = "tunix-rt"
-_DEVICES = "import jax; print(', '.join(f'{d.platform} {d.device_kind}' for d in jax.devices()))"
+_DEVICES = """
+import jax
+print(", ".join(" ".join(dict.fromkeys((one.platform, one.device_kind))) for one in jax.devices()))
+"""
 _DEFINITIONS = "tunix_assets.definitions"
 _GIB = 1 << 30
 _TIMEOUT_S = 180.0

@@ -40,6 +40,16 @@ class Audit(Artifact):
 
     check: str
     content_digest: Digest
-    passed: bool
+    passed: bool = Field(
+        description="whether what is made from the content may be made: a warning stops nothing"
+    )
+    is_warning: bool = Field(default=False, description="it found something that stops nothing")
     description: str = Field(description="what was found, in a sentence")
     audited_at: str = Field(description="UTC, ISO 8601")
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a word, for a person."""
+        if not self.passed:
+            return "failed"
+        return "warning" if self.is_warning else "passed"

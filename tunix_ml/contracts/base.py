@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tunix_ml.contracts.canonical import canonical_json, sha256_hex
+from tunix_ml.contracts.explain import describe
 
 
 class TunixError(Exception):
@@ -54,12 +55,4 @@ class Artifact(BaseModel):
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
-            raise ContractError(f"{subject} is not a {cls.__name__}: {describe(error)}") from error
-
-
-def describe(error: ValidationError) -> str:
-    """Return a validation error as one line: field, message and value, for each problem."""
-    return "; ".join(
-        f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']} (got {problem['input']!r:.80})"
-        for problem in error.errors(include_url=False)
-    )
+            raise ContractError(f"{subject} is not a {cls.__name__}: {describe(error, cls)}") from error

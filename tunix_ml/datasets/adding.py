@@ -13,6 +13,7 @@ from tunix_ml.contracts.recipe import DatasetRecipe
 from tunix_ml.datasets.catalog import dataset_versions, load_recipe, read_recipe
 from tunix_ml.datasets.inbox import Accepted, InboxRefused, take_file
 from tunix_ml.durable import copy_atomically, make_directory, write_atomically
+from tunix_ml.store import Store
 
 RECIPE_SUFFIXES = (".yaml", ".yml")
 
@@ -28,7 +29,8 @@ class Added(NamedTuple):
 def add_to_catalog(path: Path, home: Path) -> Added:
     """Add a recipe, `<name>-v<n>.yaml`, or a file of traces, `<name>-v<n>.jsonl`, to the user's own catalog.
 
-    The file given stays where it is. What is in the catalog already with the same content is left alone.
+    The file given stays where it is. What is in the catalog already with the same content is left alone; an
+    own recipe of which nothing has been built is replaced.
 
     Raises:
         ContractError: the file is neither, or a recipe that reads nothing the contract knows.
@@ -45,12 +47,13 @@ def _add_recipe(path: Path, home: Path) -> Added:
     target = home / "recipes" / f"{path.stem}.yaml"
     if path.stem in dataset_versions(home):
         known = load_recipe(path.stem, home)
-        if known.recipe not in (written, DatasetRecipe.model_validate(yaml.safe_load(anchored))):
+        if known.recipe in (written, DatasetRecipe.model_validate(yaml.safe_load(anchored))):
+            return Added(path.stem, known.path, is_new=False)
+        if known.path != target or Store(home).slot("dataset", path.stem).pointer():
             raise InboxRefused(
                 f"{path.stem} is in the catalog already with another recipe, {known.path}, and a version"
                 " never changes its content: name the next version"
             )
-        return Added(path.stem, known.path, is_new=False)
     make_directory(target.parent)
     write_atomically(target, anchored)
     return Added(path.stem, target, is_new=True)

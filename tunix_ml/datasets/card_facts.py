@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tunix_ml.audits import audits
+from tunix_ml.audits import audits, worst_first
 from tunix_ml.contracts.artifact import Audit
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.quality import QualityReport
@@ -113,7 +113,7 @@ def _license(store: Store, source: str, snapshot: Snapshot, manifest: DatasetMan
 def _quality_lines(facts: CardFacts) -> list[str]:
     if not facts.checks and facts.quality is None:
         return ["No check has been run on this content.", ""]
-    return [*_measured(facts.quality), *_checked(facts.checks)]
+    return [*_checked(facts.checks), *_measured(facts.quality)]
 
 
 def _token_lines(tokens: TokensManifest | None) -> list[str]:
@@ -138,7 +138,5 @@ def _measured(report: QualityReport | None) -> list[str]:
 
 
 def _checked(checks: dict[str, Audit]) -> list[str]:
-    rows = [
-        (name, "passed" if audit.passed else "failed", audit.description) for name, audit in checks.items()
-    ]
-    return [*table(("Check", "Verdict", "Found"), rows), ""] if rows else []
+    rows = [(audit.check, audit.verdict, audit.description) for audit in worst_first(checks.values())]
+    return ["### Checks", "", *table(("Check", "Verdict", "Found"), rows), ""] if rows else []

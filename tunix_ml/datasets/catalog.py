@@ -1,15 +1,18 @@
 """The catalog: one recipe file per dataset version, in `data/` and in `$TUNIX_HOME/recipes/`."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tunix_ml.contracts.base import ContractError, TunixError, describe
+from tunix_ml.contracts.base import ContractError, TunixError
+from tunix_ml.contracts.explain import describe
 from tunix_ml.contracts.names import is_dataset_version, parse_dataset_version
 from tunix_ml.contracts.recipe import DatasetRecipe
+from tunix_ml.store import Store
 
 Recipe = TypeVar("Recipe", bound=BaseModel)
 
@@ -68,6 +71,26 @@ def load_recipe(dataset_version: str, home: Path) -> CatalogEntry:
     return CatalogEntry(dataset_version, read_recipe(path), path)
 
 
+def require_known(store: Store, *names: str) -> None:
+    """Refuse names of which there is neither a recipe nor a published dataset.
+
+    Raises:
+        UnknownDatasetVersion: one is unknown; the message names those there are.
+    """
+    published = {slot.key for slot in store.slots() if slot.table == "dataset" and slot.pointer()}
+    known = sorted(published.union(dataset_versions(store.home)))
+    for name in names:
+        if name not in known:
+            raise UnknownDatasetVersion(tell_unknown(name, known))
+
+
+def tell_unknown(name: str, known: list[str]) -> str:
+    """Return a sentence about a dataset version that is none of those known."""
+    meant = get_close_matches(name, known, n=1)
+    hint = f", did you mean {meant[0]}?" if meant else "."
+    return f"there is no dataset version {name!r:.100}{hint} There are: {', '.join(known)}"
+
+
 def read_recipe(path: Path) -> DatasetRecipe:
     """Read one recipe, of the catalog or not.
 
@@ -95,8 +118,8 @@ def parse_recipe(path: Path, contract: type[Recipe], *, what: str) -> Recipe:
     try:
         return contract.model_validate(yaml.safe_load(path.read_bytes()))
     except OSError as error:
-        raise ContractError(f"recipe {path} cannot be read: {error}") from error
+        raise ContractError(f"recipe {path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
-        raise ContractError(f"{path} is not {what}: {describe(error)}") from error
+        raise ContractError(f"{path} is not {what}: {describe(error, contract)}") from error

@@ -196,15 +196,24 @@ def _readable_source(path: Path) -> _Readable:
         InboxRefused: no format does; the message names the lines, for the format that read most.
     """
     fewest: list[Reject] | None = None
+    num_read = 0
     for trace_format in INBOX_FORMATS:
         source = JsonlSource(kind="jsonl", path=path.name, format=trace_format)
         prompts, rejects = _dry_run(source, path.parent)
         if prompts and not rejects:
             return _Readable(source, _shares(prompts))
+        num_read = max(num_read, len(prompts))
         if fewest is None or len(rejects) < len(fewest):
             fewest = rejects
     if not fewest:
         raise InboxRefused(f"{path.name} holds no trace")
+    first = fewest[0]
+    if not num_read and first.code == "contract":
+        raise InboxRefused(
+            f"none of the {len(fewest):,} lines of {path.name} is a trace; line {first.line}:"
+            f" {first.message};"
+            " records of another form need a recipe with `format: mapped`"
+        )
     raise InboxRefused(f"{path.name} has {len(fewest)} lines that are no trace:\n{name_rejects(fewest)}")
 
 

@@ -1,6 +1,7 @@
 """A dry run of a recipe: what would be kept, left out and rejected; nothing is written."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import msgspec
 from tunix_ml.contracts.recipe import DatasetRecipe, VersionsSource
 from tunix_ml.contracts.reject import Reject
 from tunix_ml.contracts.selection import Filtered
-from tunix_ml.contracts.trace import DatasetTrace
+from tunix_ml.contracts.trace import SPLITS, DatasetTrace
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.datasets.origin import records
 from tunix_ml.datasets.redaction import clean_trace, refused_record, withhold_excerpt
@@ -20,6 +21,7 @@ from tunix_ml.store import Store
 from tunix_ml.traces.decode import LineError
 
 _SHOWN_CHARACTERS = 300
+_FEW_QUESTIONS = 10
 
 
 class Preview(NamedTuple):
@@ -41,6 +43,11 @@ class Preview(NamedTuple):
     def num_rejected(self) -> int:
         """Records that are no valid trace."""
         return sum(self.reject_codes.values())
+
+    @property
+    def num_asked(self) -> int:
+        """Rows of the test split, which a model will be asked."""
+        return self.splits.get("test", 0)
 
     @property
     def is_refused(self) -> bool:
@@ -92,7 +99,7 @@ def preview_recipe(
         num_kept=splits.total(),
         is_whole=is_whole,
         max_reject_rate=entry.recipe.max_reject_rate,
-        splits=dict(splits),
+        splits={name: splits[name] for name in SPLITS if name in splits},
         reject_codes=dict(sorted(codes.items())),
         filter_reasons=dict(sorted(reasons.items())),
         rows=rows,
@@ -196,11 +203,24 @@ def _totals(preview: Preview) -> str:
 
 def _verdict(preview: Preview) -> Iterator[str]:
     if preview.is_refused:
-        rate = preview.num_rejected / max(preview.num_read, 1)
+        yield f"A build would be refused: {_refusal(preview)}"
+    elif preview.is_whole and preview.num_asked < _FEW_QUESTIONS:
         yield (
-            f"A build would be refused: {rate:.2%} rejected, the recipe allows {preview.max_reject_rate:.2%}"
-            + ("" if preview.num_kept else ", and no row is kept")
+            f"The test split has {preview.num_asked:,} of the {preview.num_kept:,} rows: a score on so few"
+            " says little, and the recipe's `splits` can give it more"
         )
+
+
+def _refusal(preview: Preview) -> str:
+    if not preview.num_read:
+        return "there is nothing in its source"
+    if not preview.num_kept:
+        return "no row is kept"
+    rate = preview.num_rejected / preview.num_read
+    return (
+        f"{rate:.2%} rejected, the recipe allows {preview.max_reject_rate:.2%}; mend the lines, or set"
+        f" `max_reject_rate: {math.ceil(rate * 1000) / 1000}`"
+    )
 
 
 def _short(text: str) -> str:

@@ -75,8 +75,10 @@ def find_row(rows: list[Row], run_id: str, *, evaluation_set: str = "", scorer: 
             raise NoSuchRow(f"{run_id!r:.140} has no row on {evaluation_set} by {scorer}")
         return found
     mine = [row for row in rows if row["run_id"] == run_id and row["scorer"] == scorer]
+    if not mine:
+        raise NoSuchRow(f"{run_id!r:.140} has no row by {scorer} on the leaderboard")
     if len(mine) != 1:
-        sets = ", ".join(sorted(row["evaluation_set"] for row in mine)) or "none"
+        sets = ", ".join(sorted(row["evaluation_set"] for row in mine))
         raise NoSuchRow(f"{run_id!r:.140} has a row by {scorer} on {sets}: say which evaluation set is meant")
     return mine[0]
 

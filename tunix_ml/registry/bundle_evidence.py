@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from tunix_ml.contracts.artifact import Digest
-from tunix_ml.contracts.base import TunixError, describe
+from tunix_ml.contracts.base import TunixError
 from tunix_ml.contracts.bundle import (
     AskedSet,
     Environment,
@@ -20,6 +20,7 @@ from tunix_ml.contracts.bundle import (
     ScoredSet,
 )
 from tunix_ml.contracts.evaluation import EvalReport
+from tunix_ml.contracts.explain import describe
 from tunix_ml.contracts.names import evaluation_set_name
 from tunix_ml.contracts.prediction import PredictionsMeta
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity
@@ -171,7 +172,8 @@ def _validated(fields: Mapping[str, Any], path: Path) -> Environment:
     try:
         return Environment.model_validate(fields)
     except ValidationError as error:
-        raise NoEvidence(f"{path} does not say all that a bundle has to: {describe(error)}") from error
+        problems = describe(error, Environment)
+        raise NoEvidence(f"{path} does not say all that a bundle has to: {problems}") from error
 
 
 def _source(facts: Mapping[str, Any]) -> GitSource | PackageSource:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from tunix_ml.contracts.base import ContractError, describe
+from tunix_ml.contracts.base import ContractError
+from tunix_ml.contracts.explain import describe
 from tunix_ml.contracts.sweep import Dimension, Values
 from tunix_ml.contracts.training import ExecutionConfig, TrainConfig
 from tunix_ml.snapshot import Snapshot
@@ -68,7 +69,8 @@ def train_config(recipe: TrainConfig, values: Values) -> TrainConfig:
     try:
         return TrainConfig.model_validate({**recipe.model_dump(), **values})
     except ValidationError as error:
-        raise ContractError(f"the recipe cannot be changed to {dict(values)}: {describe(error)}") from error
+        problems = describe(error, TrainConfig)
+        raise ContractError(f"the recipe cannot be changed to {dict(values)}: {problems}") from error
 
 
 def _check_exists(field: str) -> None:

@@ -15,6 +15,16 @@ def test_its_metadata_is_the_score_with_its_number_of_items(pipeline: Any) -> No
     assert "answer_correctness" in str(metadata["metrics"])
 
 
+def test_every_metric_of_the_own_test_questions_is_shown(pipeline: Any) -> None:
+    metadata = pipeline.metadata("eval_report")
+    run = pipeline.store.run(str(metadata["run_id"]))
+
+    own = read_eval(eval_slot(run, "golden-v1.test"))
+
+    assert all(f"| golden-v1.test | {metric} |" in str(metadata["metrics"]) for metric in own.metrics)
+    assert str(metadata["path"]).endswith(eval_slot(run, "golden-v1.test").resolve().path.name)
+
+
 def test_every_set_that_was_asked_has_a_report(pipeline: Any) -> None:
     metadata = pipeline.metadata("eval_report")
     run = pipeline.store.run(str(metadata["run_id"]))

@@ -36,7 +36,7 @@ def test_a_file_that_is_no_dataset_is_refused_in_one_sentence(
     answer = command("datasets", "add", str(tmp_path / "mine-v1.jsonl"))
 
     assert (answer.code, answer.out) == (1, "")
-    assert answer.err.startswith("tunix-rt: mine-v1.jsonl has 1 lines that are no trace")
+    assert answer.err.startswith("tunix-rt: none of the 1 lines of mine-v1.jsonl is a trace")
     assert answer.err.count("\n") == 1
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tunix_assets.cli.__main__ import main
 from tunix_assets.cli.command import build_parser
-from tunix_assets.cli.verbs import EXIT_CODES
+from tunix_assets.cli.verbs import EXIT_CODES, EXIT_NO_COMMAND
 
 
 def verbs(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -74,7 +75,7 @@ def test_the_help_has_every_exit_code(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["datasets"], ["datasets", "burn"], ["datasets", "preview"], ["leaderboard", "--status", "odd"]],
+    [["burn"], ["datasets", "burn"], ["datasets", "preview"], ["leaderboard", "--status", "odd"]],
 )
 def test_a_command_that_there_is_not_is_told_from_one_that_failed(
     words: list[str], capsys: pytest.CaptureFixture[str]
@@ -93,3 +94,13 @@ def test_the_help_loads_nothing_that_is_slow() -> None:
 
     slow = {"dagster", "pydantic", "pyarrow", "numpy", "jax", "starlette", "uvicorn", "httpx", "yaml"}
     assert slow & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("words", [[], ["datasets"], ["models"]])
+def test_a_command_without_its_verb_shows_what_there_is(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == EXIT_NO_COMMAND
+    told = capsys.readouterr().err
+    assert told.startswith(" ".join(["usage: tunix-rt", *words]))
+    assert "what datasets there are" in told or "  list " in told

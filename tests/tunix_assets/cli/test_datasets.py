@@ -97,9 +97,8 @@ def test_a_card_has_counts_sources_and_checks(
     run(store, "show", "golden-v2", "--json", "--content", golden.digest)
 
     assert "* Traces: 100 kept of 100 read" in text
-    assert text.endswith(
-        "## Checks\n\n* passed: ids_are_unique: no problem found\n* FAILED: splits_hold: one does not\n"
-    )
+    assert text.count("ids_are_unique") == 1
+    assert "| splits_hold | failed | one does not |" in text
     found = json.loads(capsys.readouterr().out)
     assert found["manifest"]["trace_count"] == 100
     assert found["sources"][0]["name"] == "generator:golden"
@@ -138,7 +137,7 @@ def test_an_export_names_its_files(
     ("words", "message"),
     [
         (["preview", "none-v1"], "no recipe none-v1.yaml"),
-        (["preview", "none.yaml"], "recipe none.yaml cannot be read"),
+        (["preview", "none-v1.yaml"], "recipe none-v1.yaml cannot be read"),
         (["diff", "golden-v2", "golden-v2"], "has not been materialized"),
         (["export", "golden-v2", "."], "is there already"),
     ],
@@ -165,3 +164,41 @@ def test_the_command_runs_as_a_process_and_bears_a_reader_that_leaves(tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("1. train")
     assert (cut.returncode, cut.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "golden-v3"],
+        ["diff", "golden-v3", "golden-v2"],
+        ["export", "golden-v3", "out"],
+        ["lineage", "--trace", "0f3c", "--version", "golden-v3"],
+    ],
+)
+def test_an_unknown_version_is_told_with_those_there_are(
+    store: Store, golden: Snapshot, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert run(store, *words) == 1
+    told = capsys.readouterr().err
+    assert "there is no dataset version 'golden-v3', did you mean golden-v" in told
+    assert "There are: arithmetic-v1, dev-reasoning-v1, golden-v1, golden-v2, gsm8k-v1\n" in told
+
+
+def test_a_version_of_the_catalog_that_is_not_built_says_so(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(store, "show", "golden-v1") == 1
+    assert "dataset of 'golden-v1' has not been materialized yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("mine.yaml", "'mine' is not of the form"), ("mine-v1.jsonl", "`datasets add` takes a file of traces")],
+)
+def test_what_no_recipe_can_be_called_is_not_previewed(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, told: str
+) -> None:
+    (tmp_path / name).write_text("description: x\n")
+
+    assert run(store, "preview", str(tmp_path / name)) == 1
+    assert told in capsys.readouterr().err

@@ -52,3 +52,15 @@ def test_a_run_that_cannot_be_read_is_named(
     answer = command("leaderboard")
 
     assert f"{slot.key}/{slot.table} cannot be read: " in answer.out
+
+
+def test_an_empty_leaderboard_says_why(evaluated: Callable[..., Slot], command: Callable[..., Any]) -> None:
+    before = command("leaderboard").out
+    evaluated()
+    misspelt = command("leaderboard", "--set", "golden").out
+
+    assert before == "No run has been evaluated yet.\n"
+    assert misspelt == (
+        "None of the 1 rows is like that. There are sets: golden-v2.test; datasets: golden-v2;"
+        " scorers: answers.\n"
+    )

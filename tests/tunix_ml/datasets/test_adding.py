@@ -40,11 +40,26 @@ def test_a_recipe_that_was_added_builds_from_where_its_rows_lie(store: Store, re
 
 def test_a_recipe_is_added_once_and_its_version_never_gets_another(store: Store, recipe: Path) -> None:
     add_to_catalog(recipe, store.home)
+    build_dataset(store, load_recipe("mine-v1", store.home), report=lambda line: None)
 
     assert not add_to_catalog(recipe, store.home).is_new
     recipe.write_text(yaml.safe_dump({**RECIPE, "license": "Apache-2.0"}))
     with pytest.raises(InboxRefused, match="mine-v1 is in the catalog already with another recipe"):
         add_to_catalog(recipe, store.home)
+
+
+def test_a_recipe_of_which_nothing_is_built_can_be_mended_and_added_again(store: Store, recipe: Path) -> None:
+    add_to_catalog(recipe, store.home)
+    recipe.write_text(yaml.safe_dump({**RECIPE, "max_reject_rate": 0.5}))
+
+    add_to_catalog(recipe, store.home)
+
+    assert load_recipe("mine-v1", store.home).recipe.max_reject_rate == 0.5
+
+
+def test_a_recipe_that_comes_with_the_program_is_not_replaced(store: Store, recipe: Path) -> None:
+    with pytest.raises(InboxRefused, match="golden-v1 is in the catalog already with another recipe"):
+        add_to_catalog(recipe.rename(recipe.with_name("golden-v1.yaml")), store.home)
 
 
 def test_a_recipe_without_relative_paths_is_copied_as_it_is(store: Store, tmp_path: Path) -> None:
@@ -89,7 +104,7 @@ def test_a_file_that_is_refused_leaves_nothing_behind(store: Store, tmp_path: Pa
     path = tmp_path / "mine-v3.jsonl"
     path.write_text(json.dumps({"q": "?"}) + "\n")
 
-    with pytest.raises(InboxRefused, match="lines that are no trace"):
+    with pytest.raises(InboxRefused, match="need a recipe with `format: mapped`"):
         add_to_catalog(path, store.home)
 
     assert list((store.home / "inbox").iterdir()) == []

@@ -39,6 +39,22 @@ def test_the_verdicts_of_the_checks_stand_on_the_card(store: Store, golden: Snap
     assert not any("of_other_content" in line for line in lines)
 
 
+def test_what_failed_and_what_was_warned_of_stand_before_what_passed(store: Store, golden: Snapshot) -> None:
+    slot = store.slot("dataset", "golden-v2")
+    record_audit(slot, golden.digest, check="a", passed=True, description="fine")
+    record_audit(slot, golden.digest, check="b", passed=True, is_warning=True, description="doubtful")
+    record_audit(slot, golden.digest, check="c", passed=False, description="wrong")
+
+    lines = lines_of(store, golden)
+
+    start = lines.index("### Checks") + 4
+    assert lines[start : start + 3] == [
+        "| c | failed | wrong |",
+        "| b | warning | doubtful |",
+        "| a | passed | fine |",
+    ]
+
+
 def test_the_measured_quality_of_this_content_stands_on_the_card(store: Store, golden: Snapshot) -> None:
     publish_quality(store, "golden-v2")
 

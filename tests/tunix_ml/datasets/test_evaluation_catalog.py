@@ -67,12 +67,15 @@ def test_a_file_whose_name_is_no_version_is_listed_to_be_refused(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (RECIPE + "licence: MIT\n", r"is not a recipe of an evaluation set: licence: Extra inputs"),
+        (
+            RECIPE + "licence: MIT\n",
+            r"is not a recipe of an evaluation set: licence: there is no such field, did you mean 'license'",
+        ),
         (RECIPE + "format: mapped\n", "`mapping` is needed for format `mapped`"),
         (RECIPE + "answer_type: number\n", "`answer_type` is for format `mapped`"),
         (RECIPE + "format: csv\n", r"format: .*'items' or 'mapped'"),
         ("description: [1, 2", "is not YAML"),
-        ("- a\n", "value: .* valid dictionary"),
+        ("- a\n", "these are no fields"),
     ],
 )
 def test_a_broken_recipe_is_refused_naming_file_and_field(tmp_path: Path, text: str, complaint: str) -> None:

@@ -189,7 +189,8 @@ def test_a_version_is_taken_once(tmp_path: Path) -> None:
             json.dumps(record(1)).encode() + b"\n[1]\n",
             "has 1 lines that are no trace:\n  mine-v1.jsonl line 2",
         ),
-        (json.dumps({**record(1), "steps": []}).encode() + b"\n", "line 1: contract: "),
+        (json.dumps({**record(1), "steps": []}).encode() + b"\n", "mine-v1.jsonl is a trace; line 1: "),
+        (b'{"q": 1}\n' * 3, "none of the 3 lines of mine-v1.jsonl is a trace; line 1: "),
     ],
 )
 def test_a_file_that_is_no_dataset_is_set_aside_naming_the_lines(

@@ -54,7 +54,8 @@ def test_a_person_sees_the_mapped_rows_then_the_rejects_then_the_sum(
         " 1 of 7",
         "",
         "mine-v1: 4 records read = 2 kept (2 train) + 2 rejected + 0 left out",
-        "A build would be refused: 50.00% rejected, the recipe allows 0.00%",
+        "A build would be refused: 50.00% rejected, the recipe allows 0.00%; mend the lines, or set"
+        " `max_reject_rate: 0.5`",
     ]
 
 
@@ -113,7 +114,7 @@ def test_rows_that_a_selection_leaves_out_are_shown_with_their_reason(
     preview = preview_recipe(entry, store, num_rejects=1)
 
     assert preview.filter_reasons == {"filter": 80, "limit": 15}
-    assert describe_preview(preview).splitlines()[-5:-1] == [
+    assert describe_preview(preview).splitlines()[-6:-2] == [
         "95 left out: 80 filter, 15 limit",
         "  dataset:golden-v2 line 1: filter: family is 'column_addition',"
         " the filter asks for equals 'shopping'",
@@ -128,8 +129,24 @@ def test_a_recipe_of_which_nothing_is_left_is_refused(store: Store, write_entry:
 
     assert text.splitlines() == [
         "mine-v1: 0 records read = 0 kept (none) + 0 rejected + 0 left out",
-        "A build would be refused: 0.00% rejected, the recipe allows 0.00%, and no row is kept",
+        "A build would be refused: there is nothing in its source",
     ]
+
+
+def test_a_recipe_of_which_no_row_is_kept_is_refused_for_that(store: Store, write_entry: Write) -> None:
+    entry = write_entry([b"{broken"], max_reject_rate=0.9)
+
+    text = describe_preview(preview_recipe(entry, store))
+
+    assert text.splitlines()[-1] == "A build would be refused: no row is kept"
+
+
+def test_a_test_split_that_can_rank_nothing_is_told(store: Store, write_entry: Write) -> None:
+    entry = write_entry([question(number) for number in range(40)], source=MAPPED, splits={"train": 1.0})
+
+    text = describe_preview(preview_recipe(entry, store))
+
+    assert text.splitlines()[-1].startswith("The test split has 0 of the 40 rows: ")
 
 
 def test_long_texts_are_cut_and_the_record_is_whole(store: Store, write_entry: Write) -> None:

@@ -73,7 +73,7 @@ def test_a_row_is_found_by_its_run_where_it_is_the_only_one(
 
     assert find_row(rows, run_id) == rows[0]
     assert find_row(rows, run_id, evaluation_set=SET) == rows[0]
-    with pytest.raises(NoSuchRow, match="on none: say which"):
+    with pytest.raises(NoSuchRow, match="no row by answers on the leaderboard"):
         find_row(rows, "other")
     with pytest.raises(NoSuchRow, match="has no row on eval-v1 by answers"):
         find_row(rows, run_id, evaluation_set="eval-v1")

@@ -65,5 +65,5 @@ def test_a_job_with_an_unknown_key_is_refused(sums: Store, identify: Identify) -
 
     _, err = finish(path)
 
-    assert "the job is not a TrainJob: home: Field required" in err
-    assert "house: Extra inputs are not permitted" in err
+    assert "the job is not a TrainJob: home: this field is required" in err
+    assert "house: there is no such field, did you mean 'home'?" in err

@@ -68,7 +68,7 @@ class CardView:
     users: tuple[User, ...]
     document: str
     rows_page: str = ""
-    verdicts: tuple[tuple[str, bool, str], ...] = ()
+    verdicts: tuple[tuple[str, str, str], ...] = ()
 
 
 def count_table(title: str, of: str, counts: Mapping[str, int], *, keep_order: bool = False) -> CountTable:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tunix_ml.audits import worst_first
 from tunix_ml.contracts.manifest import DatasetManifest
 from tunix_ml.contracts.quality import Bin
 from tunix_ml.contracts.trace import SPLITS, DatasetTrace
@@ -109,9 +110,9 @@ def _bars(title: str, bins: tuple[Bin, ...]) -> CountTable:
     return count_table(title, "traces", counts, keep_order=True)
 
 
-def _verdicts(facts: CardFacts | None) -> Iterator[tuple[str, bool, str]]:
-    for name, audit in (facts.checks if facts else {}).items():
-        yield name, audit.passed, cut(audit.description, most=MAX_TEXT_CHARS)
+def _verdicts(facts: CardFacts | None) -> Iterator[tuple[str, str, str]]:
+    for audit in worst_first((facts.checks if facts else {}).values()):
+        yield audit.check, audit.verdict, cut(audit.description, most=MAX_TEXT_CHARS)
 
 
 def _rejects(dataset: PublishedDataset) -> list[CountTable]:

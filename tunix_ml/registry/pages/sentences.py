@@ -37,6 +37,11 @@ def system_sentence(system: SystemIdentity | None) -> str:
     )
 
 
+def questions(count: int) -> str:
+    """Return a number of questions in words."""
+    return f"{count:,} question{'' if count == 1 else 's'}"
+
+
 def score_sentence(report: EvalReport, *, num_right: int | None) -> str:
     """Return what was asked and how much of it was right.
 
@@ -44,7 +49,7 @@ def score_sentence(report: EvalReport, *, num_right: int | None) -> str:
         report: on one evaluation set.
         num_right: items all right, where an item is either right or wrong; None where it may be in between.
     """
-    asked = f"{report.n_items:,} questions of {report.evaluation_set}"
+    asked = f"{questions(report.n_items)} of {report.evaluation_set}"
     if report.primary_score is None:
         return f"Only {report.n_scored:,} of {asked} have a score, so there is no number to rank."
     estimate = report.metrics[report.primary_metric]

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tunix_assets.cli.command import build_parser
 from tunix_ml.datasets.build import build_dataset
 from tunix_ml.datasets.catalog import CatalogEntry
 from tunix_ml.registry.pages.published_sets import PublishedDataset, published_sets
@@ -47,8 +48,17 @@ def test_the_page_shows_all_of_it(dataset: PublishedDataset, rendered: Callable[
     assert "Rows of mine-v1" in page
     assert "invalid_json" in page
     assert "the same content as line 1 of mine-v1.jsonl" in page
-    assert f"tunix-rt datasets lineage {dataset.traces[0].trace_id}" in page
     assert "<b>" not in page
+
+
+def test_the_command_that_the_page_names_is_one(
+    dataset: PublishedDataset, rendered: Callable[..., str]
+) -> None:
+    page = rendered("rows", rows_view(dataset))
+
+    _, command = page.split("uv run tunix-rt ")
+    options = build_parser().parse_args(command.partition("</pre>")[0].split())
+    assert options.trace == dataset.traces[0].trace_id
 
 
 def test_a_version_of_which_nothing_was_left_out_says_so(

@@ -6,7 +6,7 @@ import pytest
 from tunix_ml.contracts.evaluation import EvalReport
 from tunix_ml.contracts.system import AnswerRule, SystemIdentity
 from tunix_ml.contracts.training import CheckpointRecord, RunIdentity, TrainConfig
-from tunix_ml.registry.pages.sentences import score_sentence, system_sentence, training_sentence
+from tunix_ml.registry.pages.sentences import questions, score_sentence, system_sentence, training_sentence
 
 MakeReport = Callable[..., EvalReport]
 
@@ -88,6 +88,10 @@ def test_a_system_from_elsewhere_says_where_it_comes_from() -> None:
     )
     assert len(sentence) < 800
     assert system_sentence(None) == "Where these texts come from cannot be read."
+
+
+def test_a_single_question_is_one() -> None:
+    assert [questions(count) for count in (0, 1, 1_002)] == ["0 questions", "1 question", "1,002 questions"]
 
 
 def test_right_answers_are_counted(make_report: MakeReport) -> None:
