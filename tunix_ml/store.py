@@ -16,13 +16,8 @@ from pathlib import Path
 from tunix_ml import durable
 from tunix_ml.contracts.base import ContractError
 from tunix_ml.contracts.canonical import DIGEST_PREFIX_LENGTH
-from tunix_ml.draft import Draft
 from tunix_ml.durable import TEMPORARY_PREFIX, LeaseHeld, lease
 from tunix_ml.slot import CORRUPT_PREFIX, LEASE_FILE, POINTER_FILE, Slot
-from tunix_ml.snapshot import NotPublished, Snapshot
-
-# The command line and `datasets.build` take some of the names of the modules below from here.
-__all__ = ["Draft", "NotPublished", "RunDirectory", "Slot", "Snapshot", "Store"]
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _IDENTITIES = ("config.json", "system.json")

@@ -9,7 +9,8 @@ from tunix_assets.cli.verbs import EXIT_DONE, EXIT_WRONG, Verbs, add_verb, table
 if TYPE_CHECKING:
     from tunix_ml.datasets.card_facts import CardFacts
     from tunix_ml.datasets.catalog import CatalogEntry
-    from tunix_ml.store import Snapshot, Store
+    from tunix_ml.snapshot import Snapshot
+    from tunix_ml.store import Store
 
 _RECIPE_SUFFIXES = (".yaml", ".yml")
 _SHORT = 16

@@ -94,7 +94,7 @@ def _show(options: Namespace, store: "Store") -> int:
 
 def _metrics(options: Namespace, store: "Store") -> int:
     from tunix_ml.contracts.training import MetricsRow
-    from tunix_ml.store import NotPublished
+    from tunix_ml.snapshot import NotPublished
 
     path = _known_run(store, options.run_id).path / "metrics.jsonl"
     if not path.is_file():
@@ -128,7 +128,7 @@ def _compare(options: Namespace, store: "Store") -> int:
 
 
 def _known_run(store: "Store", run_id: str) -> "RunDirectory":
-    from tunix_ml.store import NotPublished
+    from tunix_ml.snapshot import NotPublished
 
     run = store.run(run_id)
     if not any((run.path / name).is_file() for name in _IDENTITIES):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from tunix_assets.cli.verbs import EXIT_DONE, EXIT_WRONG, Verbs, add_verb, is_agreed, plain, tell, watched
 
 if TYPE_CHECKING:
-    from tunix_ml.store import Slot, Store
+    from tunix_ml.slot import Slot
+    from tunix_ml.store import Store
 
 _HOUR_S = 3_600
 _GRACE_HOURS = 24.0
@@ -58,7 +59,7 @@ def _verify(options: Namespace, store: "Store") -> int:
 
 
 def _asked(options: Namespace, store: "Store") -> "list[Slot]":
-    from tunix_ml.store import NotPublished
+    from tunix_ml.snapshot import NotPublished
 
     key = options.run_id or options.key
     found = [

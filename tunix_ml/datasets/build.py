@@ -28,7 +28,9 @@ from tunix_ml.datasets.selection import (
     selection_fields,
 )
 from tunix_ml.datasets.tally import NUM_NAMED_REJECTS, Tally
-from tunix_ml.store import Draft, Snapshot, Store
+from tunix_ml.draft import Draft
+from tunix_ml.snapshot import Snapshot
+from tunix_ml.store import Store
 from tunix_ml.traces.generators.catalog import GENERATOR_VERSIONS
 
 _BATCH_ROWS = 20_000
