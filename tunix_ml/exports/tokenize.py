@@ -27,12 +27,15 @@ from tunix_ml.exports.packing import Placement, one_per_row, pack_full_rows
 from tunix_ml.exports.render import code_version, export_lines
 from tunix_ml.exports.shards import Shard, ShardCache
 from tunix_ml.exports.tokenizer import Tokenizer, fetch_tokenizer, tokenizer_digest, train_bpe
+from tunix_ml.in_order import map_in_order
 from tunix_ml.snapshot import Snapshot
 from tunix_ml.store import Store
 
 TOKENIZED_SPLITS = ("train", "validation")
 _GROUP_ROWS = 2_000
 _SHARD_EXAMPLES, _SHARD_BYTES, _SHARD_CELLS = 8_192, 8 << 20, 4 << 20
+# While one is encoded, by all cores as far as it goes, another is packed.
+_SHARDS_AT_ONCE = 2
 _COLUMNS = ("input_ids", "loss_mask", "segment_ids", "positions")
 
 
@@ -122,25 +125,30 @@ def tokenize_split(
     A shard is packed by itself and depends on nothing but its own lines, the tokenizer and the configuration;
     in the cache it is found again.
     """
-    for lines in _groups(export_lines(export, "training_example", split), config):
+
+    def shard_of(lines: list[bytes]) -> Shard:
         make = functools.partial(_make_shard, split, lines, tokenizer, config)
-        if cache is None:
-            yield make()
-        else:
-            yield cache.get(_shard_key(split, lines, tokenizer_digest, config), make)
+        return cache.get(_shard_key(split, lines, tokenizer_digest, config), make) if cache else make()
+
+    groups = _groups(export_lines(export, "training_example", split), config)
+    yield from map_in_order(shard_of, groups, num_threads=_SHARDS_AT_ONCE, num_waiting=_SHARDS_AT_ONCE)
 
 
 def tokenize_examples(
     records: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, config: TokenizeConfig
 ) -> TokenizedSplit:
     """Encode training examples and place them in rows."""
-    start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     texts = [record[name] for record in records for name in ("prompt", "response")]
     ids = tokenizer.encode_batch(texts)
-    examples = [
-        Example(record["id"], start + prompt, [*completion, tokenizer.eos_token_id])
-        for record, prompt, completion in zip(records, ids[::2], ids[1::2], strict=True)
-    ]
+    prompts, completions = ids[::2], ids[1::2]
+    # In place: the lists are large, and nobody else has them.
+    for completion in completions:
+        completion.append(tokenizer.eos_token_id)
+    if tokenizer.bos_token_id is not None:
+        for prompt in prompts:
+            prompt.insert(0, tokenizer.bos_token_id)
+    names = [record["id"] for record in records]
+    examples = list(map(Example, names, prompts, completions))
     fitting = [example for example in examples if example.num_tokens <= config.seq_len]
     place = pack_full_rows if config.layout == "packed" else one_per_row
     placements = place([example.num_tokens for example in fitting], capacity=config.seq_len)
