@@ -106,7 +106,9 @@ def _explain(content: bytes, *, is_terminated: bool, cause: Exception) -> NoRetu
         raise LineError("nested_too_deep", f"more than {MAX_DEPTH} levels are nested") from None
     except json.JSONDecodeError as error:
         code: RejectCode = "invalid_json" if is_terminated else "truncated_line"
-        raise LineError(code, f"{error.msg} at character {error.pos} of {len(text)}") from None
+        raise LineError(
+            code, f"{error.msg.removesuffix(' at')} at character {error.pos} of {len(text)}"
+        ) from None
     message = f"{surrogate!r} is half of a surrogate pair" if surrogate else f"not JSON: {cause}"
     raise LineError("invalid_json", message)
 

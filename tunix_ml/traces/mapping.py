@@ -48,7 +48,7 @@ def found_value(raw: Record, message: str) -> str:
     """Return the value a validation message points at with its `$.path`, bounded."""
     match = re.search(r"`\$\.([^`]+)`$", message)
     if match is None:
-        return f", the keys are {', '.join(sorted(raw))[:160]}"
+        return f", the keys are {', '.join(sorted(raw))[:160]}" if raw else ", there are no keys"
     try:
         value = look_up(raw, re.sub(r"\[(\d+)\]", r".\1", match[1]))
     except LineError:
@@ -165,11 +165,16 @@ def look_up(record: Any, path: str) -> Any:
         elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
             value = value[int(key)]
         else:
-            raise LineError("mapping", f"field {path!r} has no {key!r}: {_shape(value)}")
+            at = "" if key == path else f": it has no {key!r}"
+            raise LineError("mapping", f"there is no field {path!r}{at}; {_shape(value)}")
     return value
 
 
 def _shape(value: Any) -> str:
     if isinstance(value, dict):
-        return f"the keys there are {sorted(value)!r:.120}"
-    return f"there is a list of {len(value)}" if isinstance(value, list) else f"there is {value!r:.60}"
+        return f"the keys there are {sorted(value)!r:.120}" if value else "the object there is empty"
+    return (
+        f"what is there is a list of {len(value)}"
+        if isinstance(value, list)
+        else f"what is there is {value!r:.60}"
+    )

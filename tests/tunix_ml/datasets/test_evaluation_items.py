@@ -249,7 +249,10 @@ def test_foreign_choices_are_mapped_by_their_labels(read: Read) -> None:
     ("changes", "problem"),
     [
         ({"answer": "none"}, "line 1: final_answer from 'answer' is 'none', without a match of '#### (.+)'"),
-        ({"question": "Eggs?"}, "line 1: field 'question.text' has no 'text': there is 'Eggs?'"),
+        (
+            {"question": "Eggs?"},
+            "line 1: there is no field 'question.text': it has no 'text'; what is there is 'Eggs?'",
+        ),
         ({"answer": "It is\n#### many"}, "line 1: final_answer is 'many', expected a number"),
     ],
 )

@@ -241,7 +241,7 @@ def test_the_same_file_is_the_same_run_and_another_one_another(store: Store, wri
     ("records", "found"),
     [
         ([{"question": "What is 9 + 9?", "text": ""}], "line 1: 'What is 9 .* is no one item of sums-v1"),
-        ([{"text": ""}], "line 1: field 'question' has no 'question'"),
+        ([{"text": ""}], "line 1: there is no field 'question'"),
         (
             [*answers("#### 5"), {"question": "What is 2 * 3?", "text": [1.5]}],
             "line 2: text from 'text' is",
