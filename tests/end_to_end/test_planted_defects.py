@@ -196,8 +196,9 @@ def test_each_check_fails_for_what_it_is_about(planted: Subject) -> None:
     assert f"mine-v1.jsonl line {LINES['api_key']}: api_key: steps[0]" in (
         failed["traces_hold_no_secret"].description
     )
-    assert f"item half of asked-v1 is held by mine-v1.jsonl line {LINES['ngram/half']} (ngram, " in (
-        failed["train_split_holds_no_evaluation_item"].description
+    leaked = failed["train_split_holds_no_evaluation_item"].description
+    assert (
+        f"half of asked-v1 is held by mine-v1.jsonl line {LINES['ngram/half']} (76% of it in runs" in leaked
     )
 
 

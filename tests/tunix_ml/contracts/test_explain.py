@@ -39,7 +39,7 @@ def test_a_field_like_no_other_is_told_with_all_there_are() -> None:
 
     assert told(RECIPE | {"source": SOURCE | {"mapping": mapping}}) == (
         "source.mapping.prompt.x: there is no such field,"
-        " the fields are constant, field, pattern, remove (got 1)"
+        " the fields are constant, field, pattern, remove, template (got 1)"
     )
 
 
