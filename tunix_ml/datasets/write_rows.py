@@ -90,7 +90,8 @@ class Sink:
             rejects.sort(key=lambda reject: reject.line)
             kept = [index for index in range(frame.num_rows) if index not in repeated]
             table = table.take(pa.array(kept, pa.int64()))
-            digests = b"".join(pieces(digests, DIGEST_BYTES)[index] for index in kept)
+            row_digests = pieces(digests, DIGEST_BYTES)
+            digests = b"".join(row_digests[index] for index in kept)
             families = [families[index] for index in kept]
         self._tally.redact(counts for index, counts in frame.redactions.items() if index not in repeated)
         self._keep(table, digests, families)

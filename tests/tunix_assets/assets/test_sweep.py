@@ -59,6 +59,7 @@ def swept_once(pipeline: Any, place: Place) -> dg.ExecuteInProcessResult:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_its_checks_pass_and_its_metadata_tells_the_trials(
     place: Place, swept_once: dg.ExecuteInProcessResult
 ) -> None:
@@ -77,6 +78,7 @@ def test_its_checks_pass_and_its_metadata_tells_the_trials(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_recipe_it_writes_makes_the_run_of_the_best_trial(
     place: Place, swept_once: dg.ExecuteInProcessResult
 ) -> None:
@@ -94,6 +96,7 @@ def test_the_recipe_it_writes_makes_the_run_of_the_best_trial(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_table_is_there_as_json_too(place: Place, swept_once: dg.ExecuteInProcessResult) -> None:
     snapshot = place.snapshot()
 

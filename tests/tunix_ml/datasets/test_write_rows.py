@@ -100,6 +100,17 @@ def test_a_duplicate_says_where_its_line_begins_and_which_was_first(write_entry:
     assert reject["excerpt"] == first.decode()[:160]
 
 
+def test_the_rows_beside_a_duplicate_are_cut_up_once_and_not_once_for_each(
+    write_entry: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = write_entry([*map(line, range(50)), line(0)], max_reject_rate=0.5)
+    whole, calls = module.pieces, []
+    monkeypatch.setattr(module, "pieces", lambda *given: calls.append(given) or whole(*given))
+
+    assert built(entry, "home").manifest.counts().kept == 50
+    assert len(calls) == 2  # their ids and their digests
+
+
 def test_rows_left_out_of_versions_stand_in_their_table_and_are_counted(
     store: Store, write_entry: Write
 ) -> None:
