@@ -4,7 +4,9 @@ import os
 import queue
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import BinaryIO, NamedTuple, cast
 
@@ -15,7 +17,6 @@ from tunix_ml.contracts.recipe import JsonlSource, Redaction
 from tunix_ml.contracts.trace import Split
 from tunix_ml.datasets.columns import Frame
 from tunix_ml.datasets.ingest_worker import Job, Task, frame_of, receive, send
-from tunix_ml.in_order import map_in_order
 from tunix_ml.traces.chunks import Chunk, LongChunk
 
 AnyChunk = Chunk | LongChunk
@@ -64,16 +65,31 @@ def frames(
             worker = _Worker(job)
             stack.callback(worker.close)
             idle.put(worker)
+        threads = stack.enter_context(ThreadPoolExecutor(num_workers))
+        yield from _in_order(chunks, idle, threads, num_waiting=_WAITING_PER_WORKER * num_workers)
 
-        def ask(chunk: AnyChunk) -> Made:
-            worker = idle.get()
-            try:
-                return Made(chunk, worker.frame_of(chunk))
-            finally:
-                idle.put(worker)
 
-        num_waiting = _WAITING_PER_WORKER * num_workers
-        yield from map_in_order(ask, chunks, num_threads=num_workers, num_waiting=num_waiting)
+def _in_order(
+    chunks: Iterable[AnyChunk], idle: "queue.Queue[_Worker]", threads: ThreadPoolExecutor, *, num_waiting: int
+) -> Iterator[Made]:
+    def ask(chunk: AnyChunk) -> Made:
+        worker = idle.get()
+        try:
+            return Made(chunk, worker.frame_of(chunk))
+        finally:
+            idle.put(worker)
+
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(threads.submit(ask, chunk))
+            if len(waiting) > num_waiting:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 class _Worker:

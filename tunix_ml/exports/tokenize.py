@@ -27,15 +27,12 @@ from tunix_ml.exports.packing import Placement, one_per_row, pack_full_rows
 from tunix_ml.exports.render import code_version, export_lines
 from tunix_ml.exports.shards import Shard, ShardCache
 from tunix_ml.exports.tokenizer import Tokenizer, fetch_tokenizer, tokenizer_digest, train_bpe
-from tunix_ml.in_order import map_in_order
 from tunix_ml.snapshot import Snapshot
 from tunix_ml.store import Store
 
 TOKENIZED_SPLITS = ("train", "validation")
 _GROUP_ROWS = 2_000
 _SHARD_EXAMPLES, _SHARD_BYTES, _SHARD_CELLS = 8_192, 8 << 20, 4 << 20
-# While one is encoded, by all cores as far as it goes, another is packed.
-_SHARDS_AT_ONCE = 2
 _COLUMNS = ("input_ids", "loss_mask", "segment_ids", "positions")
 
 
@@ -125,13 +122,12 @@ def tokenize_split(
     A shard is packed by itself and depends on nothing but its own lines, the tokenizer and the configuration;
     in the cache it is found again.
     """
-
-    def shard_of(lines: list[bytes]) -> Shard:
+    for lines in _groups(export_lines(export, "training_example", split), config):
         make = functools.partial(_make_shard, split, lines, tokenizer, config)
-        return cache.get(_shard_key(split, lines, tokenizer_digest, config), make) if cache else make()
-
-    groups = _groups(export_lines(export, "training_example", split), config)
-    yield from map_in_order(shard_of, groups, num_threads=_SHARDS_AT_ONCE, num_waiting=_SHARDS_AT_ONCE)
+        if cache is None:
+            yield make()
+        else:
+            yield cache.get(_shard_key(split, lines, tokenizer_digest, config), make)
 
 
 def tokenize_examples(
