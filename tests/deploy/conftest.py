@@ -93,6 +93,7 @@ class Services:
         secret.write_text(postgres.password)
         self._environment = {
             **os.environ,
+            "DAGSTER_DISABLE_TELEMETRY": "yes",  # as in the image
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "DAGSTER_HOME": str(self.instance),
             "TUNIX_HOME": str(self.home),
